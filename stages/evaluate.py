@@ -5,6 +5,7 @@ metrics/evaluation.json, the whole account of each set; plots/evaluation/*.csv, 
 from. Run it with `python -m stages.evaluate`, or `dvc repro evaluate` to run what it needs first.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -51,7 +52,7 @@ def calibration_table(digits: pd.DataFrame, bins: int) -> pd.DataFrame:
 
 
 def calibration_error(table: pd.DataFrame) -> float:
-    """Expected calibration error (Guo et al. 2017): mean gap of confidence and accuracy, weighted by count."""
+    """Expected calibration error (Guo et al. 2017): the mean gap of confidence and accuracy, by count."""
     return float(np.average((table["confidence"] - table["accuracy"]).abs(), weights=table["count"]))
 
 
@@ -116,7 +117,7 @@ def accuracy_by_size(digits: pd.DataFrame) -> pd.DataFrame:
 
 
 def accuracy_by_position(digits: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy in each cell of a grid over all places where the digit fits, row 0, column 0 at the top left."""
+    """Accuracy in each cell of a grid over all places where the digit fits, counted from the top left."""
     room = (digits["canvas"] - 28 * digits["zoom"]).clip(lower=1e-9)
     row, column = (
         (digits[edge] / room * POSITION_CELLS).clip(upper=POSITION_CELLS - 1).astype(int)
@@ -192,6 +193,7 @@ def main() -> None:
         evaluation[name] = {
             "kind": suite.kind,
             "seen": suite.kind == CLEAN or augmented.get(suite.kind, 0) > 0,
+            "images": hashlib.sha256(suite.images).hexdigest()[:12],
         } | measure(judged[name], probabilities, params.calibration_bins)
 
     def by_suite(table: Callable[..., pd.DataFrame], names: Iterable[str], *arguments: Any) -> pd.DataFrame:

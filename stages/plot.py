@@ -193,7 +193,7 @@ def draw_accuracy_by_size(sizes: pd.DataFrame) -> Figure:
 
 
 def draw_accuracy_by_position(positions: pd.DataFrame) -> Figure:
-    """A map for each repositioned set: accuracy by the place of the digit; positions: rows of position.csv."""
+    """A map for each repositioned set: accuracy by place of the digit; positions: rows of position.csv."""
     names = list(dict.fromkeys(positions["suite"]))
     figure, axes = plt.subplots(1, len(names), figsize=(2.6 * len(names) + 1, 3.2), squeeze=False)
     low = positions["accuracy"].min()

@@ -1,0 +1,93 @@
+"""The MNIST files: what they are called, how to recognise them, and how to read them into arrays.
+
+IDX, their format: a big-endian 32-bit magic number, one 32-bit size per dimension, the values.
+http://yann.lecun.com/exdb/mnist/ (LeCun, Cortes, Burges 1998) defines it.
+"""
+
+import math
+import os
+import struct
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from stages.shared.stage import StageError
+
+SPLITS = {  # split: (images, labels)
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+
+
+class Fingerprint(NamedTuple):
+    """What a file is recognised by: its size in bytes and the SHA-256 of its content, in hexadecimal."""
+
+    size: int
+    sha256: str
+
+
+FILES = {
+    "train-images-idx3-ubyte": Fingerprint(
+        47_040_016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+    ),
+    "train-labels-idx1-ubyte": Fingerprint(
+        60_008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
+    ),
+    "t10k-images-idx3-ubyte": Fingerprint(
+        7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
+    ),
+    "t10k-labels-idx1-ubyte": Fingerprint(
+        10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
+    ),
+}
+
+MAGIC = {2051: (28, 28), 2049: ()}  # uint8 images, uint8 labels: the shape of one of them
+
+REMEDY = "Run `dvc repro download` to fetch it again."
+
+
+def load_split(folder: str | Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Read images, uint8 (n, 28, 28), and labels, uint8 (n,), of `split`, "train" or "test".
+
+    Raises StageError if a file is missing or malformed, if there are not as many labels as images, or if a
+    label is no digit.
+    """
+    image_file, label_file = (Path(folder, name) for name in SPLITS[split])
+    images, labels = read_idx(image_file), read_idx(label_file)
+    if images.shape != (len(labels), 28, 28) or labels.ndim != 1:
+        raise StageError(
+            f"{image_file} and {label_file.name}: expected a label for each image of 28 x 28 pixels, "
+            f"found arrays of {images.shape} and {labels.shape}. {REMEDY}"
+        )
+    if labels.max() > 9:
+        raise StageError(f"{label_file}: expected labels from 0 to 9, found {labels.max()}. {REMEDY}")
+    return images, labels
+
+
+def read_idx(path: str | Path) -> np.ndarray:
+    """Read an uncompressed IDX file of uint8 images, (n, 28, 28), or uint8 labels, (n,), with n > 0.
+
+    Raises StageError if the file is missing, or is not exactly what its header announces; a header is
+    compared with the length of the file before memory is taken for it.
+    """
+    try:
+        with open(path, "rb") as file:
+            header = file.read(16)
+            length = os.fstat(file.fileno()).st_size
+    except FileNotFoundError:
+        raise StageError(f"{path}: no such file. Run `dvc repro download` to fetch it.") from None
+    magic = int.from_bytes(header[:4])
+    if magic not in MAGIC:
+        raise StageError(f"{path}: expected magic number 2051 or 2049 (uint8 IDX), found {magic}. {REMEDY}")
+    offset = 8 + 4 * len(MAGIC[magic])
+    if length < offset:
+        raise StageError(f"{path}: expected an IDX header of {offset} bytes, found {length}. {REMEDY}")
+    n, *shape = struct.unpack_from(f">{offset // 4 - 1}I", header, offset=4)
+    if tuple(shape) != MAGIC[magic] or n == 0:
+        expected = f"one or more of shape {MAGIC[magic]}"
+        raise StageError(f"{path}: expected {expected}, found {n} of {tuple(shape)}. {REMEDY}")
+    expected = offset + n * math.prod(shape)
+    if length != expected:
+        raise StageError(f"{path}: expected {expected} bytes, as its header says, found {length}. {REMEDY}")
+    return np.fromfile(path, dtype=np.uint8, offset=offset).reshape(n, *shape)
