@@ -83,7 +83,9 @@ def compare(before: pd.DataFrame, after: pd.DataFrame, sets: list[str]) -> pd.Da
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m stages.compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m stages.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("before", help="a revision, an experiment, or a copy of plots/evaluation/")
     parser.add_argument("after", nargs="?", default=WORKSPACE, help="the like; by default the workspace")
@@ -93,7 +95,10 @@ def main() -> None:
     if not sets:
         raise StageError(f"{sides.before} and {sides.after} were evaluated on different images")
     print(f"{sides.after} compared with {sides.before}:\n")
-    print(f"{'set':18}{'before':>8}{'after':>9}{'change (points)':>18}{'lost':>7}{'gained':>8}{'p':>10}  verdict")
+    print(
+        f"{'set':18}{'before':>8}{'after':>9}{'change (points)':>18}{'lost':>7}{'gained':>8}{'p':>10}"
+        "  verdict"
+    )
     for name, row in compare(before, after, sets).iterrows():
         change = f"{100 * row['difference']:+.2f} ± {100 * row['margin']:.2f}"
         print(

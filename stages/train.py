@@ -124,6 +124,27 @@ class Checkpoint:
         return network, json.loads(self.curves_file.read_text())[:finished]
 
 
+def train_epoch(
+    network: keras.Model, params: Train, epoch: int, images: np.ndarray, labels: np.ndarray, **options: Any
+) -> dict[str, float]:
+    """Train for one epoch and return its accuracy and loss, by the names that the curves have.
+
+    images: uint8 (n, 28, 28); labels: uint8 (n,); options: more for `keras.Model.fit`. All that is random
+    is drawn from the seed and the number of the epoch, so that a resumed run ends with the same bytes.
+    """
+    rng = np.random.default_rng([params.seed, epoch])
+    order = rng.permutation(len(images))
+    history = network.fit(
+        augment(images[order], rng, params.active_augmentation),
+        labels[order],
+        params.batch_size,
+        shuffle=False,
+        verbose=0,
+        **options,
+    ).history
+    return {CURVE_NAMES[name]: round(values[-1], 5) for name, values in history.items()}
+
+
 def log(live: Live, row: dict[str, float]) -> None:
     """Add one epoch to the curves that `dvc plots show` draws."""
     for name, value in row.items():
@@ -137,7 +158,6 @@ def main() -> None:
     held_out = slice(len(images) - params.validation_digits, None)
     validation = images[held_out], labels[held_out]
     images, labels = images[: params.training_digits], labels[: params.training_digits]
-    augmentation = params.augmentation if params.augment else {}
     batches = math.ceil(len(images) / params.batch_size)
 
     checkpoint = Checkpoint(params, images, labels, *validation)
@@ -157,16 +177,12 @@ def main() -> None:
         for row in curves:
             log(live, row)
         for epoch in range(len(curves), params.epochs):
-            # All that is random in an epoch comes from the seed and the epoch, so that a resumed run ends
-            # with the same bytes.
-            rng = np.random.default_rng([params.seed, epoch])
-            order = rng.permutation(len(images))
-            history = network.fit(
-                augment(images[order], rng, augmentation),
-                labels[order],
-                params.batch_size,
-                shuffle=False,
-                verbose=0,
+            row = train_epoch(
+                network,
+                params,
+                epoch,
+                images,
+                labels,
                 validation_data=validation,
                 validation_batch_size=1000,
                 callbacks=[
@@ -174,8 +190,8 @@ def main() -> None:
                         on_train_batch_end=lambda batch, logs: progress.update(1 / batches)
                     )
                 ],
-            ).history
-            curves.append({CURVE_NAMES[name]: round(values[-1], 5) for name, values in history.items()})
+            )
+            curves.append(row)
             checkpoint.save(network, curves)
             log(live, curves[-1])
             progress.set_postfix(curves[-1])
@@ -186,7 +202,9 @@ def main() -> None:
         "training": {"accuracy": curves[-1]["training/accuracy"], "loss": curves[-1]["training/loss"]},
         "validation": {"accuracy": curves[-1]["validation/accuracy"], "loss": curves[-1]["validation/loss"]},
         "parameters": network.count_params(),
-        "augmentation": {kind: setting["probability"] for kind, setting in augmentation.items()},
+        "augmentation": {
+            kind: setting["probability"] for kind, setting in params.active_augmentation.items()
+        },
     }
     with whole_file(METRICS) as partial:
         partial.write_text(json.dumps(account, indent=2) + "\n")

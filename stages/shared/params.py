@@ -88,6 +88,10 @@ class Train(Section):
     augment: bool
     augmentation: dict[str, dict[str, Any]]
 
+    @property
+    def active_augmentation(self) -> dict[str, dict[str, Any]]:
+        return self.augmentation if self.augment else {}
+
     @model_validator(mode="after")
     def _digits_fit(self) -> "Train":
         total = self.training_digits + self.validation_digits
