@@ -17,10 +17,13 @@ import dvc.api
 import numpy as np
 import pandas as pd
 from dvc.exceptions import DvcException
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 from scipy.stats import binomtest, false_discovery_control
 from scmrepo.exceptions import SCMError
 
-from stages.shared.stage import StageError, run
+from stages.shared.stage import StageError, run, whole_file
 
 TABLES = Path("plots/evaluation")
 WORKSPACE = "workspace"
@@ -81,6 +84,28 @@ def compare(before: pd.DataFrame, after: pd.DataFrame, sets: list[str]) -> pd.Da
     return table
 
 
+def draw_comparison(table: pd.DataFrame, before: str, after: str) -> Figure:
+    """A line for each set from the accuracy of one network to that of the other; table: as of `compare`."""
+    table = table.sort_values("after")
+    rows = range(len(table))
+    figure, ax = plt.subplots(figsize=(8, 0.3 * len(table) + 1.4), layout="constrained")
+    ax.hlines(rows, table["before"], table["after"], color="#BBBBBB", zorder=1)
+    for side, name, colour in (("before", before, "#D55E00"), ("after", after, "#0072B2")):
+        ax.scatter(table[side], rows, 36, colour, label=name, zorder=2)
+    verdicts = table["verdict"].value_counts()
+    ax.set_title(
+        f"{after} is better than {before} on {verdicts.get('better', 0)} of {len(table)} sets,"
+        f" worse on {verdicts.get('worse', 0)}",
+        loc="left",
+    )
+    ax.set(yticks=rows, yticklabels=table.index.str.replace("_", " "), xlabel="accuracy")
+    ax.xaxis.set_major_formatter(PercentFormatter(1))
+    ax.grid(alpha=0.25)
+    ax.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m stages.compare",
@@ -89,22 +114,29 @@ def main() -> None:
     )
     parser.add_argument("before", help="a revision, an experiment, or a copy of plots/evaluation/")
     parser.add_argument("after", nargs="?", default=WORKSPACE, help="the like; by default the workspace")
+    parser.add_argument("--picture", metavar="PNG", help="also draw the comparison into this file")
     sides = parser.parse_args()
     (before, before_images), (after, after_images) = read_side(sides.before), read_side(sides.after)
     sets = [name for name in before_images.index if before_images[name] == after_images.get(name)]
     if not sets:
         raise StageError(f"{sides.before} and {sides.after} were evaluated on different images")
+    table = compare(before, after, sets)
     print(f"{sides.after} compared with {sides.before}:\n")
     print(
         f"{'set':18}{'before':>8}{'after':>9}{'change (points)':>18}{'lost':>7}{'gained':>8}{'p':>10}"
         "  verdict"
     )
-    for name, row in compare(before, after, sets).iterrows():
+    for name, row in table.iterrows():
         change = f"{100 * row['difference']:+.2f} ± {100 * row['margin']:.2f}"
         print(
             f"{name:18}{row['before']:8.2%}{row['after']:9.2%}{change:>18}"
             f"{row['lost']:7}{row['gained']:8}{row['p']:10.2g}  {row['verdict']}"
         )
+    if sides.picture:
+        with whole_file(sides.picture) as partial:
+            draw_comparison(table, sides.before, sides.after).savefig(
+                partial, dpi=150, metadata={"Software": None}
+            )
     others = sorted({*before_images.index, *after_images.index} - {*sets})
     if others:
         print(f"\nNot compared, because the images are not the same: {', '.join(others)}")

@@ -135,8 +135,15 @@ def load_params(path: str | Path = "params.yaml") -> Params:
         )
     for name, suite in params.perturb.suites.items():
         _check_suite(suite, f"{path}: perturb.suites.{name}")
-    for kind, setting in params.train.augmentation.items():
+    augmentation = params.train.augmentation
+    for kind, setting in augmentation.items():
         _check_augmentation(kind, setting, f"{path}: train.augmentation.{kind}")
+    total = sum(setting["probability"] for setting in augmentation.values())
+    if total > 1 + 1e-9:
+        raise StageError(
+            f"{path}: train.augmentation: the probabilities add up to {total:g}; allowed: at most 1, because"
+            " a digit is perturbed by one kind at most"
+        )
     return params
 
 

@@ -1,0 +1,474 @@
+"""Every kind of perturbation keeps the contract of the module, and each does what its docstring says."""
+
+import inspect
+from typing import get_type_hints
+
+import numpy as np
+import pytest
+from annotated_types import Ge, Le
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from stages.shared import perturbations
+from stages.shared.perturbations import KINDS, perturb
+
+# The strengths at which a kind does nothing, for those that have one.
+IDENTITY = {
+    "reposition": {"canvas": 28},
+    "rotate": {"degrees": 0},
+    "shear": {"degrees": 0},
+    "scale": {"factor": 1},
+    "translate": {"pixels": 0},
+    "impulse_noise": {"fraction": 0},
+    "glass_blur": {"sigma": 0, "displacement": 0},
+    "motion_blur": {"pixels": 0},
+    "brightness": {"increase": 0},
+    "fog": {"opacity": 0},
+    "stripe": {"pixels": 0},
+    "spatter": {"fraction": 0},
+    "dotted_line": {"thickness": 0},
+    "zigzag": {"thickness": 0},
+}
+
+each_kind = pytest.mark.parametrize("name", KINDS)
+
+
+def draw_digits(n: int, seed: int = 0) -> np.ndarray:
+    """Draw bent strokes that keep 4 pixels clear of the border, as MNIST's digits do: uint8 (n, 28, 28)."""
+    corners = np.random.default_rng(seed).uniform(6, 21, (n, 4, 1, 1, 2))
+    pixels = np.stack(np.mgrid[:28, :28], axis=-1).astype(float)
+    ink = np.zeros((n, 28, 28))
+    for start, end in zip(corners[:, :-1].swapaxes(0, 1), corners[:, 1:].swapaxes(0, 1), strict=True):
+        stroke = end - start
+        along = np.clip(((pixels - start) * stroke).sum(-1) / (stroke**2).sum(-1), 0, 1)
+        distance = np.linalg.norm(pixels - start - along[..., None] * stroke, axis=-1)
+        ink = np.maximum(ink, np.clip(2 - distance, 0, 1))
+    return np.rint(255 * ink).astype(np.uint8)
+
+
+def random(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def strengths_of(name: str) -> dict[str, tuple[float, float, float]]:
+    """Each strength of a kind: its least and greatest allowed value and its default."""
+    function = KINDS[name]
+    hints = get_type_hints(function, include_extras=True)
+    ranges = {}
+    for strength, parameter in list(inspect.signature(function).parameters.items())[2:]:
+        limits = hints[strength].__metadata__[0].metadata
+        [low] = [limit.ge for limit in limits if isinstance(limit, Ge)]
+        [high] = [limit.le for limit in limits if isinstance(limit, Le)]
+        ranges[strength] = (low, high, parameter.default)
+    return ranges
+
+
+@st.composite
+def strengths_per_image(draw: st.DrawFn, name: str, n: int) -> dict[str, np.ndarray]:
+    drawn = {
+        strength: np.array(draw(st.lists(st.floats(low, high), min_size=n, max_size=n)))
+        for strength, (low, high, _) in strengths_of(name).items()
+    }
+    if name == "reposition":
+        drawn["zoom"] = np.minimum(drawn["zoom"], drawn["canvas"] / 28)
+    return drawn
+
+
+def ink_and_centroid(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sum of each image and the coordinates of its centre of mass, pixel i spanning i to i + 1."""
+    ink = images.sum(axis=(1, 2), dtype=float)
+    middle = np.arange(28) + 0.5
+    return ink, images.sum(axis=2) @ middle / ink, images.sum(axis=1) @ middle / ink
+
+
+# The contract
+
+
+@each_kind
+@pytest.mark.parametrize("n", [0, 1, 5])
+def test_shape_and_type_are_kept_and_the_input_is_not_written_to(name, n):
+    images = draw_digits(n)
+    before = images.copy()
+    images.setflags(write=False)
+    altered, drawn = KINDS[name](images, random())
+    assert altered.shape == (n, 28, 28)
+    assert altered.dtype == np.uint8
+    assert not np.shares_memory(altered, images)
+    np.testing.assert_array_equal(images, before)
+    for values in drawn.values():
+        assert values.shape == (n,)
+        assert np.isfinite(values).all()
+
+
+@each_kind
+def test_every_strength_declares_its_range_and_a_default_within(name):
+    assert strengths_of(name)
+    for low, high, default in strengths_of(name).values():
+        assert low <= default <= high
+
+
+@each_kind
+def test_default_strengths_alter_every_digit(name):
+    images = draw_digits(20)
+    altered, _ = KINDS[name](images, random())
+    assert (altered != images).any(axis=(1, 2)).all()
+
+
+@each_kind
+def test_the_same_seed_gives_the_same_bytes(name):
+    images = draw_digits(4)
+    np.testing.assert_array_equal(KINDS[name](images, random(1))[0], KINDS[name](images, random(1))[0])
+
+
+@each_kind
+def test_another_seed_gives_other_bytes_unless_nothing_is_random(name):
+    images = draw_digits(20)
+    rng = random(1)
+    untouched = rng.bit_generator.state
+    altered, _ = KINDS[name](images, rng)
+    other, _ = KINDS[name](images, random(2))
+    assert (altered != other).any() == (rng.bit_generator.state != untouched)
+
+
+@each_kind
+def test_a_batch_gives_the_same_bytes_as_its_images_one_at_a_time(name):
+    images = draw_digits(9)
+    altered, drawn = KINDS[name](images, random())
+    rng = random()
+    for i, image in enumerate(images):
+        alone, drawn_alone = KINDS[name](image[None], rng)
+        np.testing.assert_array_equal(alone[0], altered[i])
+        assert {key: values[i] for key, values in drawn.items()} == {k: v[0] for k, v in drawn_alone.items()}
+
+
+@each_kind
+def test_the_first_images_do_not_depend_on_how_many_follow(name):
+    images = draw_digits(9)
+    few, _ = KINDS[name](images[:4], random())
+    all_of_them, _ = KINDS[name](images, random())
+    np.testing.assert_array_equal(few, all_of_them[:4])
+
+
+@each_kind
+def test_one_strength_for_all_is_the_same_as_that_strength_for_each(name):
+    images = draw_digits(6)
+    number = {strength: default for strength, (_, _, default) in strengths_of(name).items()}
+    array = {strength: np.full(6, default) for strength, default in number.items()}
+    for_all, _ = KINDS[name](images, random(), **number)
+    for_each, _ = KINDS[name](images, random(), **array)
+    np.testing.assert_array_equal(for_all, for_each)
+
+
+@each_kind
+@given(data=st.data())
+@settings(max_examples=10, deadline=None)
+def test_within_the_whole_range_every_image_gets_its_own_strength(name, data):
+    images = draw_digits(3)
+    strengths = data.draw(strengths_per_image(name, n=3))
+    altered, _ = KINDS[name](images, random(), **strengths)
+    rng = random()
+    for i, image in enumerate(images):
+        own = {strength: float(values[i]) for strength, values in strengths.items()}
+        np.testing.assert_array_equal(KINDS[name](image[None], rng, **own)[0][0], altered[i])
+
+
+@each_kind
+@pytest.mark.parametrize("n", [0, 3, 8])
+def test_working_in_chunks_changes_nothing(name, n, monkeypatch):
+    monkeypatch.setattr(perturbations, "CHUNK", 3)
+    images = draw_digits(n)
+    arrays = {strength: np.full(n, default) for strength, (_, _, default) in strengths_of(name).items()}
+    expected, expected_drawn = KINDS[name](images, random())
+    for strengths in ({}, arrays):
+        altered, drawn = perturb(images, name, random(), **strengths)
+        np.testing.assert_array_equal(altered, expected)
+        assert drawn.keys() == expected_drawn.keys()
+        for key, values in drawn.items():
+            np.testing.assert_array_equal(values, expected_drawn[key])
+
+
+@pytest.mark.parametrize("name", IDENTITY)
+def test_zero_strength_returns_the_image_itself(name):
+    images = draw_digits(5)
+    np.testing.assert_array_equal(KINDS[name](images, random(), **IDENTITY[name])[0], images)
+
+
+@pytest.mark.parametrize("name", ["brightness", "dotted_line", "zigzag"])
+def test_what_only_adds_light_saturates_and_darkens_no_pixel(name):
+    images = draw_digits(20)
+    altered, _ = KINDS[name](images, random())
+    assert (altered >= images).all()
+
+
+# reposition
+
+
+@pytest.mark.parametrize("zoom", [1, 2])
+@pytest.mark.parametrize("canvas", [56, 57, 75, 84, 112])
+def test_reposition_equals_area_averaging_of_a_canvas_that_is_built(canvas, zoom):
+    images = draw_digits(6)
+    altered, drawn = KINDS["reposition"](images, random(), canvas=canvas, zoom=zoom)
+    for i, image in enumerate(images):
+        built = np.zeros((canvas, canvas))
+        top, left = int(drawn["top"][i]), int(drawn["left"][i])
+        built[top : top + 28 * zoom, left : left + 28 * zoom] = np.kron(image, np.ones((zoom, zoom)))
+        # A pixel cut into 28 x 28: the cuts fall on the borders of the output's pixels.
+        average = np.kron(built, np.ones((28, 28))).reshape(28, canvas, 28, canvas).mean(axis=(1, 3))
+        assert np.abs(altered[i] - average).max() <= 0.5 + 1e-4
+
+
+def test_reposition_on_56_pixels_equals_the_mean_of_each_2_by_2_block():
+    images = draw_digits(50)
+    altered, drawn = KINDS["reposition"](images, random(), canvas=56)
+    for i, image in enumerate(images):
+        built = np.zeros((56, 56))
+        top, left = int(drawn["top"][i]), int(drawn["left"][i])
+        built[top : top + 28, left : left + 28] = image
+        blocks = built.reshape(28, 2, 28, 2).mean(axis=(1, 3))
+        np.testing.assert_array_equal(altered[i], np.floor(blocks + 0.5))
+
+
+@given(canvas=st.floats(28, 84), zoom=st.floats(1, 3), seed=st.integers(0, 99))
+@example(canvas=30.8, zoom=1.1, seed=0)
+@settings(max_examples=50, deadline=None)
+def test_reposition_puts_the_ink_where_it_says(canvas, zoom, seed):
+    assume(canvas >= 28 * zoom - 1e-10)
+    images = draw_digits(8, seed)
+    altered, drawn = KINDS["reposition"](images, random(seed), canvas=canvas, zoom=zoom)
+    output_pixel = canvas / 28
+    ink, row, column = ink_and_centroid(images)
+    altered_ink, altered_row, altered_column = ink_and_centroid(altered)
+    np.testing.assert_allclose(altered_ink, ink * (zoom / output_pixel) ** 2, rtol=0.03)
+    np.testing.assert_allclose(altered_row, (drawn["top"] + zoom * row) / output_pixel, atol=0.1)
+    np.testing.assert_allclose(altered_column, (drawn["left"] + zoom * column) / output_pixel, atol=0.1)
+
+
+def test_reposition_reaches_every_whole_place_on_a_whole_canvas_equally_often():
+    blank = np.zeros((9000, 28, 28), np.uint8)
+    _, drawn = perturb(blank, "reposition", random(), canvas=30)
+    places, counts = np.unique(3 * drawn["top"] + drawn["left"], return_counts=True)
+    assert places.tolist() == list(range(9))
+    assert (np.abs(counts - 1000) < 150).all()
+
+
+def test_reposition_reaches_fractional_places_on_any_other_canvas():
+    blank = np.zeros((2000, 28, 28), np.uint8)
+    _, drawn = perturb(blank, "reposition", random(), canvas=np.linspace(28.01, 29.99, 2000))
+    for start in (drawn["top"], drawn["left"]):
+        assert ((start >= 0) & (start <= drawn["canvas"] - 28)).all()
+        share = start / (drawn["canvas"] - 28)
+        quarters, _ = np.histogram(share[drawn["canvas"] != 29], bins=4, range=(0, 1))
+        assert (np.abs(quarters - 500) < 100).all()
+
+
+def test_reposition_refuses_a_canvas_too_small_for_the_digit():
+    images = draw_digits(3)
+    with pytest.raises(ValueError, match=r"at least .* = 56 pixels, found 50; enlarge canvas or lower zoom"):
+        KINDS["reposition"](images, random(), canvas=50, zoom=2)
+    with pytest.raises(ValueError, match="found 20"):
+        KINDS["reposition"](images, random(), canvas=np.array([30.0, 20.0, 28.0]))
+
+
+# Geometry
+
+
+@pytest.mark.parametrize(("degrees", "quarters"), [(90, 1), (180, 2)])
+def test_rotate_by_quarters_only_permutes_pixels(degrees, quarters):
+    images = draw_digits(20)
+    altered, drawn = KINDS["rotate"](images, random(), degrees=degrees)
+    assert set(drawn["degrees"]) == {-degrees, degrees}
+    for image, result, signed in zip(images, altered, drawn["degrees"], strict=True):
+        np.testing.assert_array_equal(result, np.rot90(image, quarters * np.sign(signed)))
+
+
+def test_rotate_agrees_with_scipy_even_at_the_border():
+    images = random().integers(0, 256, (10, 28, 28), dtype=np.uint8)
+    altered, drawn = KINDS["rotate"](images, random(), degrees=30)
+    for image, result, signed in zip(images, altered, drawn["degrees"], strict=True):
+        expected = ndimage.rotate(image.astype(float), signed, reshape=False, order=1, mode="grid-constant")
+        assert np.abs(result - expected).max() < 0.51
+
+
+def test_shear_leans_an_upright_bar_by_the_angle():
+    bar = np.zeros((20, 28, 28), np.uint8)
+    bar[:, 6:22, 13:15] = 255
+    altered, drawn = KINDS["shear"](bar, random(), degrees=30)
+    assert set(drawn["degrees"]) == {-30, 30}
+    columns = altered @ (np.arange(28) + 0.5) / np.maximum(altered.sum(axis=2), 1)
+    lean = np.degrees(np.arctan((columns[:, 8] - columns[:, 19]) / 11))
+    np.testing.assert_allclose(lean, drawn["degrees"], atol=0.5)
+
+
+@pytest.mark.parametrize("factor", [0.7, 1.2])
+def test_scale_changes_the_area_and_keeps_the_centre(factor):
+    images = draw_digits(20)
+    altered, _ = KINDS["scale"](images, random(), factor=factor)
+    ink, row, column = ink_and_centroid(images)
+    altered_ink, altered_row, altered_column = ink_and_centroid(altered)
+    np.testing.assert_allclose(altered_ink.sum(), ink.sum() * factor**2, rtol=0.02)
+    np.testing.assert_allclose(altered_row - 14, factor * (row - 14), atol=0.2)
+    np.testing.assert_allclose(altered_column - 14, factor * (column - 14), atol=0.2)
+
+
+def test_translate_by_whole_pixels_moves_the_digit_unchanged():
+    images = draw_digits(20)
+    altered, drawn = KINDS["translate"](images, random(), pixels=3)
+    assert set(zip(drawn["down"], drawn["right"], strict=True)) == {(3, 3), (3, -3), (-3, 3), (-3, -3)}
+    for image, result, down, right in zip(images, altered, drawn["down"], drawn["right"], strict=True):
+        np.testing.assert_array_equal(result, np.roll(image, (int(down), int(right)), axis=(0, 1)))
+
+
+# Noise
+
+
+def test_shot_noise_has_the_mean_and_the_variance_of_a_photon_count():
+    grey = np.full((50, 28, 28), 100, np.uint8)
+    altered, _ = KINDS["shot_noise"](grey, random(), photons=50)
+    assert altered.mean() == pytest.approx(100, rel=0.01)
+    assert altered.std() == pytest.approx(255 * np.sqrt(100 / 255 / 50), rel=0.03)
+
+
+def test_shot_noise_of_one_photon_is_black_or_saturated_and_leaves_the_background_black():
+    images = draw_digits(50)
+    altered, _ = KINDS["shot_noise"](images, random(), photons=1)
+    assert set(np.unique(altered)) == {0, 255}
+    assert (altered[images == 0] == 0).all()
+
+
+def test_impulse_noise_hits_the_fraction_with_as_much_salt_as_pepper():
+    grey = np.full((50, 28, 28), 100, np.uint8)
+    altered, _ = KINDS["impulse_noise"](grey, random(), fraction=0.2)
+    assert (altered == 0).mean() == pytest.approx(0.1, abs=0.01)
+    assert (altered == 255).mean() == pytest.approx(0.1, abs=0.01)
+    assert (altered == 100).mean() == pytest.approx(0.8, abs=0.01)
+
+
+# Blur
+
+
+def test_glass_blur_without_displacement_is_two_gaussian_blurs():
+    images = draw_digits(10)
+    altered, _ = KINDS["glass_blur"](images, random(), sigma=0.9, displacement=0)
+    expected = images.astype(float)
+    for _ in range(2):
+        expected = ndimage.gaussian_filter(expected, sigma=(0, 0.9, 0.9), mode="constant", truncate=8)
+    assert np.abs(altered - expected).max() < 0.51
+
+
+def test_glass_blur_without_blur_shows_only_pixels_within_the_displacement():
+    images = draw_digits(10)
+    altered, _ = KINDS["glass_blur"](images, random(), sigma=0, displacement=1)
+    assert (altered <= ndimage.maximum_filter(images, size=(1, 3, 3))).all()
+    assert (altered >= ndimage.minimum_filter(images, size=(1, 3, 3))).all()
+    np.testing.assert_allclose(ink_and_centroid(altered)[1:], ink_and_centroid(images)[1:], rtol=0.05)
+    far, _ = KINDS["glass_blur"](images, random(), sigma=0, displacement=3)
+    assert (far > ndimage.maximum_filter(images, size=(1, 5, 5))).any()
+
+
+def test_motion_blur_spreads_a_dot_along_the_path():
+    dots = np.zeros((20, 28, 28), np.uint8)
+    dots[:, 14, 14] = 255
+    altered, drawn = KINDS["motion_blur"](dots, random(), pixels=12)
+    y, x = np.mgrid[:28, :28] - 14.0
+    for image, degrees in zip(altered, drawn["degrees"], strict=True):
+        weight = image / image.sum()
+        covariance = np.cov(np.stack([x.ravel(), -y.ravel()]), aweights=weight.ravel(), bias=True)
+        variances, axes = np.linalg.eigh(covariance)
+        direction = np.degrees(np.arctan(axes[1, 1] / axes[0, 1]))
+        assert direction == pytest.approx(degrees, abs=3)
+        assert np.sqrt(12 * variances[1]) == pytest.approx(12, rel=0.1)
+        assert variances[0] < 0.3
+
+
+# Light
+
+
+def test_brightness_lifts_every_pixel_up_to_white():
+    images = draw_digits(3)
+    altered, _ = KINDS["brightness"](images, random(), increase=0.4)
+    np.testing.assert_array_equal(altered, np.minimum(images + 102.0, 255))
+
+
+def test_fog_keeps_the_digit_at_the_rest_of_the_light():
+    images = draw_digits(20)
+    altered, _ = KINDS["fog"](images, random(), opacity=0.75)
+    fog, _ = KINDS["fog"](np.zeros_like(images), random(), opacity=0.75)
+    assert np.abs(altered - 0.25 * images - fog).max() <= 1
+    assert fog.max() <= 0.75 * 255 + 0.5
+    levels = fog.mean(axis=(1, 2))
+    assert levels.min() < 70 < 120 < levels.max()
+    assert (np.ptp(fog, axis=(1, 2)) > 10).all()
+
+
+# Obstruction
+
+
+def test_stripe_inverts_the_outer_columns_only():
+    images = draw_digits(5)
+    altered, _ = KINDS["stripe"](images, random(), pixels=7)
+    expected = np.concatenate([255 - images[:, :, :7], images[:, :, 7:21], 255 - images[:, :, 21:]], axis=2)
+    np.testing.assert_array_equal(altered, expected)
+
+
+@given(fraction=st.floats(0, 0.9))
+@settings(max_examples=20, deadline=None)
+def test_spatter_covers_just_the_fraction_and_nothing_else_changes(fraction):
+    white = np.full((4, 28, 28), 255, np.uint8)
+    altered, _ = KINDS["spatter"](white, random(), fraction=fraction)
+    np.testing.assert_allclose((altered == 63).mean(axis=(1, 2)), fraction, atol=2 / 784)
+    assert set(np.unique(altered)) <= {63, 255}
+
+
+def test_dotted_line_runs_between_the_drawn_rows_in_every_other_pair_of_columns():
+    blank = np.zeros((20, 28, 28), np.uint8)
+    altered, drawn = KINDS["dotted_line"](blank, random(), thickness=2)
+    assert (altered[:, :, np.arange(28) % 4 < 2] == 0).all()
+    for image, left, right in zip(altered, drawn["left_row"], drawn["right_row"], strict=True):
+        for column in (2, 7, 14, 27):
+            on_line = left + (right - left) * column / 27
+            assert image[round(on_line), column] > 200
+            assert (image[np.abs(np.arange(28) - on_line) > 3, column] == 0).all()
+
+
+def test_zigzag_crosses_every_column_within_its_swing():
+    blank = np.zeros((20, 28, 28), np.uint8)
+    altered, drawn = KINDS["zigzag"](blank, random(), thickness=1)
+    assert (np.abs(drawn["right_row"] - drawn["left_row"]) <= 5).all()
+    rows = np.arange(28)[:, None]
+    for image, left, right in zip(altered, drawn["left_row"], drawn["right_row"], strict=True):
+        axis = left + (right - left) * np.arange(28) / 27
+        assert (image[np.abs(rows - axis) > 4.5] == 0).all()
+        inside = (axis > 4) & (axis < 23)
+        assert (image.max(axis=0)[inside] > 100).all()
+        if inside.sum() < 20:
+            continue
+        swing = image.argmax(axis=0)[inside] - axis[inside]
+        assert abs(swing.mean()) < 0.5
+        assert (np.diff(np.sign(swing)) != 0).sum() >= 4
+
+
+@pytest.mark.parametrize("thickness", [0.5, 1, 3])
+def test_lines_are_as_thick_as_asked(thickness):
+    blank = np.zeros((50, 28, 28), np.uint8)
+    altered, drawn = KINDS["dotted_line"](blank, random(), thickness=thickness)
+    ends = np.stack([drawn["left_row"], drawn["right_row"]])
+    inside = (ends.min(axis=0) > 4) & (ends.max(axis=0) < 23)
+    length = np.hypot(27, drawn["right_row"] - drawn["left_row"])[inside]
+    # Half of the columns carry the line: 14 of the 27 that its length spans.
+    ink = altered[inside].sum(axis=(1, 2)) / 255 / (length * 14 / 27)
+    np.testing.assert_allclose(ink, thickness, rtol=0.1)
+
+
+@pytest.mark.parametrize("norm", [np.inf, 1, 2], ids=["square", "diamond", "disc"])
+def test_edges_outline_a_shape_by_a_thin_line_around_it(norm):
+    from_centre = np.stack(np.mgrid[-14:14, -14:14], axis=-1)
+    distance = np.linalg.norm(from_centre, ord=norm, axis=-1) - 8.5
+    [outline], _ = KINDS["edges"](np.where(distance < 0, 255, 0).astype(np.uint8)[None], random())
+    assert set(np.unique(outline)) == {0, 255}
+    assert (outline[np.abs(distance) > 2] == 0).all()
+    # Every ray from the centre meets it.
+    angles = np.arctan2(*np.moveaxis(from_centre[outline > 0], -1, 0))
+    assert np.diff(np.sort(angles)).max() < 2 / 8
+    # Steps along rows and columns lead around each shape in 8 * 8.5 pixels; a second line doubles that.
+    assert (outline > 0).sum() < 1.1 * 8 * 8.5
