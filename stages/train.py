@@ -90,14 +90,18 @@ def augment(
     return images
 
 
-def compiled(network: keras.Model, params: Train, steps_per_epoch: int) -> keras.Model:
-    """Give the network its optimizer: Adam, its step rising over the first epochs and falling to zero."""
-    steps = params.epochs * steps_per_epoch
+def compiled(network: keras.Model, params: Train, batches: int) -> keras.Model:
+    """Give the network its optimizer, Adam: its steps grow for a fifth of training, then shrink to nothing.
+
+    batches: number of them in an epoch. Large steps in between are what makes ten epochs enough
+    (Smith and Topin 2017, arXiv 1708.07120).
+    """
+    steps = params.epochs * batches
     warmup = steps // 5
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps - warmup, warmup_target=params.learning_rate, warmup_steps=warmup
     )
-    network.compile(keras.optimizers.AdamW(schedule), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    network.compile(keras.optimizers.Adam(schedule), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return network
 
 
@@ -132,9 +136,17 @@ class Checkpoint:
         remove_all_but(CHECKPOINTS, [self.network_file.name, self.curves_file.name])
         if not self.network_file.exists():
             return None, []
-        network = keras.saving.load_model(self.network_file, safe_mode=True)
-        finished = int(network.optimizer.iterations) // steps_per_epoch
-        return network, json.loads(self.curves_file.read_text())[:finished]
+        try:
+            network = keras.saving.load_model(self.network_file, safe_mode=True)
+            finished = int(network.optimizer.iterations) // steps_per_epoch
+            curves = json.loads(self.curves_file.read_text())
+            if len(curves) < finished:
+                raise ValueError(f"{finished} epochs, curves of {len(curves)}")
+            return network, curves[:finished]
+        # Any exception: on a damaged file Keras raises a dozen types.
+        except Exception as error:
+            print(f"starting over: {self.network_file} cannot be used ({error!s:.300})")
+            return None, []
 
 
 def train_epoch(

@@ -6,6 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+LOCKS = Path(".dvc/tmp")
+
 
 class StageError(Exception):
     """A fault that the user can mend: its message says what was expected, what was found, what to do."""
@@ -14,13 +21,35 @@ class StageError(Exception):
 def run(main: Callable[[], None]) -> None:
     """Call `main`; end with exit code 1 and one message, no traceback, on what a user can mend."""
     try:
-        main()
+        with alone(".".join(Path(main.__code__.co_filename).with_suffix("").parts[-2:])):
+            main()
     except StageError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        if error.filename is None:
+        if error.errno is None:
             raise
-        sys.exit(f"error: {error.filename}: {error.strerror}. Mend that and run the same command again.")
+        # A full disk is reported by the write, which knows no file name.
+        place = "" if error.filename is None else f"{error.filename}: "
+        sys.exit(f"error: {place}{error.strerror}. Mend that and run the same command again.")
+
+
+@contextmanager
+def alone(module: str) -> Iterator[None]:
+    """Wait for another run of the same module in this folder to end, and keep the next one waiting.
+
+    DVC sees to that among its own runs; but a stage goes on when only the `dvc repro` that started it is
+    killed, and would write the same files as the stage of the next `dvc repro`.
+    """
+    if fcntl is None or not LOCKS.is_dir():
+        yield
+        return
+    with open(LOCKS / f"{module}.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another run of {module} in this folder to end", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
@@ -35,10 +64,13 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         yield partial
+        # Without this, the new name may outlive a power cut and the content not.
+        with open(partial, "rb+") as file:
+            os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
         # A full disk is reported by the write, which knows no file name.
-        if error.filename is None and error.errno is not None:
+        if error.filename in (None, str(partial)) and error.errno is not None:
             error.filename = str(path)
         raise
     finally:
