@@ -137,7 +137,7 @@ def checkpoint(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def describe(labels=(1, 2), **changed):
-        return Checkpoint(settings.model_copy(update=changed), np.zeros((2, 28, 28), np.uint8), np.array(labels))
+        return Checkpoint(settings.model_copy(update=changed), np.array(labels))
 
     return describe
 
@@ -230,11 +230,14 @@ def test_after_any_stage_was_killed_the_pipeline_ends_with_the_same_bytes(finish
 # Two at once
 
 
+PERTURB = "dvc repro --force --single-item perturb"
+
+
 @contextmanager
 def stopped_in_perturb(project):
-    """A `dvc repro` that is stopped while perturb works."""
+    """A `dvc repro` that stands still while perturb works."""
     shutil.rmtree(project / "data/perturbed")
-    with running(project, "dvc repro --force --single-item perturb") as process:
+    with running(project, PERTURB) as process:
         assert "> python -m stages.perturb\n" in process.stdout
         wait_for((project / "data/perturbed").exists, process)
         os.killpg(process.pid, signal.SIGSTOP)
@@ -244,7 +247,7 @@ def stopped_in_perturb(project):
 def test_a_second_dvc_repro_stops_with_the_message_of_dvc_and_disturbs_nothing(finished, project):
     with stopped_in_perturb(project) as first:
         second = project.run("dvc repro", code=255)
-        assert re.search("'data/perturbed' is busy, it is being blocked by", second.stderr)
+        assert "is busy, it is being blocked by" in second.stderr
         os.killpg(first.pid, signal.SIGCONT)
         assert first.wait() == 0
     assert results(project) == results(finished)
@@ -253,7 +256,8 @@ def test_a_second_dvc_repro_stops_with_the_message_of_dvc_and_disturbs_nothing(f
 def test_a_stage_that_outlived_its_dvc_is_waited_for(finished, project):
     with stopped_in_perturb(project) as first:
         first.kill()
-        with running(project, "dvc repro perturb") as second:
+        first.wait()
+        with running(project, PERTURB) as second:
             assert "waiting for another run of stages.perturb in this folder to end\n" in second.stdout
             os.killpg(first.pid, signal.SIGCONT)
             assert second.wait() == 0
@@ -272,20 +276,33 @@ def unshare():
     return " ".join(command)
 
 
-# $1: a folder, put on a file system of its own; $2: what happens to that; $3: a stage
+# Runs a stage with a folder on a disk of its own, and copies what is then in the folder to ../after.
 ON_A_DISK_OF_ITS_OWN = """
-cp -a "$1" ../before
-mount -t tmpfs -o size=64m tmpfs "$1"
-cp -a ../before/. "$1"
-eval "$2"
-python -m "stages.$3"
+stage=$1 folder=$2 state=$3
+cp -a $folder ../before
+mount -t tmpfs -o size=64m tmpfs $folder
+cp -a ../before/. $folder
+case $state in
+    full)
+        [ $folder != plots/training ] || rm -r $folder/*
+        head -c 64M /dev/zero > $folder/ballast 2> /dev/null
+        truncate -s -4K $folder/ballast ;;
+    read-only)
+        mount -o remount,ro $folder ;;
+esac
+python -m stages.$stage
 code=$?
-cp -a "$1" ../after
+cp -a $folder ../after
 rm -f ../after/ballast
 exit $code
 """
-FULL = 'head -c 64M /dev/zero > "$1/ballast" 2> /dev/null; truncate -s -4K "$1/ballast"'
-READ_ONLY = 'mount -o remount,ro "$1"'
+
+
+def run_on_a_disk(project, unshare, stage, folder, state):
+    (project / "on_a_disk.sh").write_text(ON_A_DISK_OF_ITS_OWN)
+    ended = project.run(f"{unshare} sh on_a_disk.sh {stage} {folder} {state}", code=1)
+    assert "Traceback" not in ended.stderr
+    return ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -294,41 +311,41 @@ READ_ONLY = 'mount -o remount,ro "$1"'
         ("download", "data/raw", "data/raw/t10k-labels-idx1-ubyte: "),
         ("perturb", "data/perturbed", "data/perturbed/repositioned.npz: "),
         ("train", "models", r"models/checkpoint/\w+.keras: "),
-        ("train", "plots/training", ""),  # DVCLive does not say which file it writes
+        ("train", "plots/training", ""),  # DVCLive, which removes old curves first, names no file
         ("evaluate", "metrics", "metrics/evaluation.json: "),
         ("plot", "plots/figures", "plots/figures/learning_curves.png: "),
     ],
 )
 def test_a_full_disk_ends_a_stage_with_one_message(unshare, finished, project, stage, folder, file):
-    project.set("download.sources", [{"folder": str(finished / "data/raw")}])
-    (project / "data/raw/t10k-labels-idx1-ubyte").write_bytes(b"to be fetched again")
-    if stage != "download":
-        shutil.copy(finished / "data/raw/t10k-labels-idx1-ubyte", project / "data/raw")
-    (project / "on_a_disk.sh").write_text(ON_A_DISK_OF_ITS_OWN)
-    ended = project.run(f"{unshare} sh on_a_disk.sh {folder} '{FULL}' {stage}", code=1)
-    assert re.search(f"^error: {file}No space left on device", ended.stderr, re.MULTILINE)
-    assert "Traceback" not in ended.stderr
+    if stage == "download":
+        project.set("download.sources", [{"folder": str(finished / "data/raw")}])
+        (project / "data/raw/t10k-labels-idx1-ubyte").unlink()
+    message = run_on_a_disk(project, unshare, stage, folder, "full")
+    assert re.match(f"error: {file}No space left on device", message)
     after = contents(project / "../after")
     assert not [name for name in after if ".partial" in name]
-    if folder != "plots/training":  # whose curves show the training that is under way
+    if folder != "plots/training":
         assert after.items() >= contents(project / folder).items()
 
 
 @pytest.mark.parametrize(("stage", "folder"), [("perturb", "data/perturbed"), ("plot", "plots/figures")])
 def test_a_read_only_folder_ends_a_stage_with_one_message(unshare, project, stage, folder):
-    (project / "on_a_disk.sh").write_text(ON_A_DISK_OF_ITS_OWN)
-    ended = project.run(f"{unshare} sh on_a_disk.sh {folder} '{READ_ONLY}' {stage}", code=1)
-    assert re.search(rf"^error: {folder}/.*: Read-only file system", ended.stderr, re.MULTILINE)
-    assert "Traceback" not in ended.stderr
+    message = run_on_a_disk(project, unshare, stage, folder, "read-only")
+    assert re.match(rf"error: {folder}/\S+: Read-only file system", message)
     assert contents(project / "../after") == contents(project / folder)
+
+
+def fill_the_disk(path):
+    with whole_file(path) as partial:
+        partial.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_write_that_fails_names_the_file_and_leaves_the_earlier_one(tmp_path):
     path = tmp_path / "metrics.json"
     path.write_text("earlier")
-    with pytest.raises(OSError, match="No space left") as failure, whole_file(path) as partial:
-        partial.write_text("half")
-        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(OSError, match="No space left") as failure:
+        fill_the_disk(path)
     assert failure.value.filename == str(path)
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"metrics.json": "earlier"}
 

@@ -25,9 +25,9 @@ from stages.shared.suites import Suite
 # Matplotlib warns of what it cannot lay out.
 pytestmark = pytest.mark.filterwarnings("error")
 
-IMAGES = np.random.default_rng(0).integers(0, 256, (12, 28, 28), dtype=np.uint8)
-LABELS = np.arange(12, dtype=np.uint8) % 10
-SUITE = Suite(IMAGES, LABELS, "reposition", {"canvas": np.full(12, 56.0), "zoom": np.ones(12)})
+IMAGES = np.random.default_rng(0).integers(0, 256, (30, 28, 28), dtype=np.uint8)
+LABELS = np.arange(30, dtype=np.uint8) % 10
+SUITE = Suite(IMAGES, LABELS, "reposition", {"canvas": np.full(30, 56.0), "zoom": np.ones(30)})
 
 
 @pytest.fixture(autouse=True)
@@ -71,15 +71,15 @@ def test_learning_curves_state_the_final_validation_accuracy(epochs):
 
 def test_a_confusion_matrix_states_the_most_frequent_mistake():
     written = words(draw_confusion_matrix(LABELS, np.where(LABELS == 1, 7, LABELS), "Some set"))
-    assert "Some set: 2 of 12 digits mistaken" in written
+    assert "Some set: 3 of 30 digits mistaken" in written
     assert "a 1 for a 7" in written
 
 
 def test_a_confusion_matrix_without_mistakes_states_no_mistake():
-    assert "0 of 12 digits mistaken" in words(draw_confusion_matrix(LABELS, LABELS, "Some set"))
+    assert "0 of 30 digits mistaken" in words(draw_confusion_matrix(LABELS, LABELS, "Some set"))
 
 
-@pytest.mark.parametrize("columns", [1, 12, 30])
+@pytest.mark.parametrize("columns", [1, 30])
 def test_before_and_after_states_the_size_of_the_digits(columns):
     assert "50%" in words(draw_before_and_after(IMAGES, SUITE, columns))
 
@@ -141,7 +141,7 @@ def test_reliability_states_the_calibration_error_of_both_sets():
     assert written.count("12.3%") == 2
 
 
-@pytest.mark.parametrize("columns", [1, 12, 30])
+@pytest.mark.parametrize("columns", [1, 30])
 def test_every_suite_is_shown_with_its_accuracy(columns):
     figure = draw_every_suite(IMAGES, {"rotate_2": SUITE}, evaluation(mnist=0.99, rotate_2=0.876), columns)
     assert {"mnist", "rotate 2", "99.0%", "87.6%"} <= {
