@@ -258,7 +258,7 @@ def test_a_stage_that_outlived_its_dvc_is_waited_for(finished, project):
         first.kill()
         first.wait()
         with running(project, PERTURB) as second:
-            assert "waiting for another run of stages.perturb in this folder to end\n" in second.stdout
+            assert "waiting for an earlier run of perturb in this folder to end\n" in second.stdout
             os.killpg(first.pid, signal.SIGCONT)
             assert second.wait() == 0
     assert results(project) == results(finished)

@@ -21,7 +21,7 @@ class StageError(Exception):
 def run(main: Callable[[], None]) -> None:
     """Call `main`; end with exit code 1 and one message, no traceback, on what a user can mend."""
     try:
-        with alone(".".join(Path(main.__code__.co_filename).with_suffix("").parts[-2:])):
+        with alone():
             main()
     except StageError as error:
         sys.exit(f"error: {error}")
@@ -34,20 +34,22 @@ def run(main: Callable[[], None]) -> None:
 
 
 @contextmanager
-def alone(module: str) -> Iterator[None]:
-    """Wait for another run of the same module in this folder to end, and keep the next one waiting.
+def alone() -> Iterator[None]:
+    """Wait for another run of the same stage in this folder to end, and keep the next one waiting.
 
     DVC sees to that among its own runs; but a stage goes on when only the `dvc repro` that started it is
-    killed, and would write the same files as the stage of the next `dvc repro`.
+    killed, and would write the same files as the stage of the next `dvc repro`. Commands that DVC did not
+    start do not wait.
     """
-    if fcntl is None or not LOCKS.is_dir():
+    if fcntl is None or "DVC_STAGE" not in os.environ or not LOCKS.is_dir():
         yield
         return
-    with open(LOCKS / f"{module}.lock", "w") as lock:
+    stage = Path(sys.argv[0]).stem
+    with open(LOCKS / f"{stage}.lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"waiting for another run of {module} in this folder to end", flush=True)
+            print(f"waiting for an earlier run of {stage} in this folder to end", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
