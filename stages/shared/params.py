@@ -25,6 +25,7 @@ from pydantic import (
 from stages.shared.stage import StageError
 
 HEADLINE = "repositioned"
+RESERVED = ("mnist", "label")  # the names of columns beside the suites' in plots/evaluation/predictions.csv
 
 
 class Section(BaseModel):
@@ -52,8 +53,11 @@ class PackageSource(Section):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+SOURCE_TYPES = {"url": UrlSource, "folder": FolderSource, "package": PackageSource}
+
+
 def _source_type(source: Any) -> str | None:
-    return next((key for key in ("url", "folder", "package") if key in source), None)
+    return next((key for key in SOURCE_TYPES if isinstance(source, dict) and key in source), None)
 
 
 Source = Annotated[
@@ -70,7 +74,7 @@ Source = Annotated[
 
 class Download(Section):
     sources: Annotated[list[Source], Field(min_length=1)]
-    timeout_seconds: Annotated[float, Field(gt=0)]
+    timeout_seconds: Annotated[float, Field(gt=0, le=3600)]
 
 
 class Perturb(Section):
@@ -126,7 +130,8 @@ def load_params(path: str | Path = "params.yaml") -> Params:
         raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StageError(f"{path} not found: run this from the top folder of the project") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    # ValueError, KeyError: a date, a number or a boolean that YAML cannot read.
+    except (yaml.YAMLError, ValueError, KeyError, RecursionError) as error:
         raise StageError(f"{path} is not valid YAML: {error}") from None
     params = _validate(Params, raw, path)
     if HEADLINE not in params.perturb.suites:
@@ -134,6 +139,8 @@ def load_params(path: str | Path = "params.yaml") -> Params:
             f"{path}: perturb.suites.{HEADLINE}: missing; it is the set that the headline is about"
         )
     for name, suite in params.perturb.suites.items():
+        if name in RESERVED:
+            raise StageError(f"{path}: perturb.suites.{name}: this name is taken; allowed: any other")
         _check_suite(suite, f"{path}: perturb.suites.{name}")
     augmentation = params.train.augmentation
     for kind, setting in augmentation.items():
@@ -150,7 +157,7 @@ def load_params(path: str | Path = "params.yaml") -> Params:
 def _check_suite(suite: dict[str, Any], where: str) -> None:
     """{kind: rotate, degrees: 30}: the strengths are checked against the signature of the kind."""
     kind = suite.get("kind")
-    if kind not in _kinds():
+    if not isinstance(kind, str) or kind not in _kinds():
         raise StageError(f"{where}: kind: got {kind!r}; allowed: {', '.join(_kinds())}")
     fields = {strength.name: (strength.annotation, strength.default) for strength in _strengths(kind)}
     _validate(create_model("Suite", __base__=Section, kind=(str, ...), **fields), suite, where)
@@ -214,7 +221,10 @@ def _describe(error: Any, schema: type[Section]) -> str:
         return f"{key}: missing"
     if error["type"] == "extra_forbidden":
         for part in section:
-            schema = schema.model_fields[part].annotation if part in schema.model_fields else Section
+            if part in getattr(schema, "model_fields", {}):
+                schema = schema.model_fields[part].annotation
+            else:
+                schema = SOURCE_TYPES.get(part, schema)
         return f"{key}: unknown key; allowed: {', '.join(schema.model_fields)}"
     if error["type"] == "value_error":
         return f"{key}.{error['msg'].removeprefix('Value error, ')}"
