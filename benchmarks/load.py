@@ -1,0 +1,58 @@
+"""Measure what an epoch's digits cost in memory and time, up to ten times as many as MNIST has.
+
+    dvc repro download          # the digits
+    python -m benchmarks.load   # two minutes; prints a table in Markdown
+
+The training digits are repeated until there are so many, shuffled, and perturbed afresh as in params.yaml:
+all that `stages.train` does to arrays, without the network. Every number of digits has a process of its own,
+because a process remembers only the most memory that it ever held; the first row, no digits, is what Python
+and TensorFlow take. Times are CPU seconds, which other work on the machine disturbs less than wall time.
+"""
+
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from stages.shared.mnist import load_split
+from stages.shared.params import load_params
+from stages.shared.stage import run
+
+DIGITS = (0, 60_000, 300_000, 600_000)
+MAXRSS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10  # getrusage counts bytes there, KiB elsewhere
+
+
+def measure(n: int) -> tuple[float, float]:
+    """Return the CPU seconds for n digits, and the most memory that this process held by then, in MiB."""
+    from stages.train import augment
+
+    params = load_params().train
+    images, _ = load_split("data/raw", "train")
+    start = time.process_time()
+    if n:
+        rng = np.random.default_rng(params.seed)
+        images = np.resize(images, (n, 28, 28))
+        augment(images[rng.permutation(n)], rng, params.augmentation)
+    seconds = time.process_time() - start
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MAXRSS_PER_MIB
+
+
+def main() -> None:
+    if len(sys.argv) == 2:
+        print(*measure(int(sys.argv[1])))
+        return
+    print("| digits | CPU seconds | peak memory, MiB | above no digits, bytes a digit |\n|---|---|---|---|")
+    nothing = 0.0
+    for n in DIGITS:
+        child = [sys.executable, "-m", "benchmarks.load", str(n)]
+        output = subprocess.run(child, capture_output=True, text=True, check=True).stdout
+        seconds, peak = map(float, output.split())
+        nothing = nothing or peak
+        a_digit = f"{(peak - nothing) * 2**20 / n:,.0f}" if n else ""
+        print(f"| {n:,} | {seconds:.1f} | {peak:,.0f} | {a_digit} |")
+
+
+if __name__ == "__main__":
+    run(main)
