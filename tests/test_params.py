@@ -163,7 +163,7 @@ def test_all_wrong_settings_are_named_at_once(file):
         pytest.param("train:\n\tepochs: 10\n", "not valid YAML: .*'\\\\t'", id="tab"),
         pytest.param("train: 2025-02-30\n", "not valid YAML: day", id="no such day"),
         pytest.param("train: !!bool maybe\n", "not valid YAML: .*maybe", id="no such boolean"),
-        pytest.param("[" * 10_000, "not valid YAML: .*recursion", id="deep"),
+        pytest.param("[" * 1000, "not valid YAML: .*recursion", id="deep"),
         pytest.param("9" * 5000, "not valid YAML: .*digits", id="long number"),
         pytest.param(b"train: \xff", "not valid YAML: .*utf-8", id="not text"),
     ],
