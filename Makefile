@@ -21,7 +21,7 @@ lint: .venv/installed
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Python 3.11, 3.12 or 3.13 is needed, found " + sys.version.split()[0] + "; name one, as in: make repro PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	@echo "Installing the pinned packages into .venv (600 MB to fetch, a few minutes, once) ..."
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --compile --requirement requirements.txt
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check --compile --requirement requirements.txt
 	@touch $@
 
 lock:
