@@ -9,6 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 repro: .venv/installed
 	@dvc repro
+	@python -m stages.shared.headline
 
 test: .venv/installed
 	pytest

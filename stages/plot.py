@@ -18,17 +18,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from sklearn.metrics import confusion_matrix
 
+from stages.shared.headline import EVALUATION, TITLES, print_headline
 from stages.shared.mnist import load_split
 from stages.shared.params import HEADLINE, load_params
 from stages.shared.stage import remove_all_but, run, whole_file
 from stages.shared.suites import CLEAN, Suite, load_suites
 
-EVALUATION = Path("metrics/evaluation.json")
 CURVES = Path("plots/training/plots/metrics")
 TABLES = Path("plots/evaluation")
 OUT = Path("plots/figures")
-
-TITLES = {CLEAN: "MNIST test set", HEADLINE: "Repositioned test set"}
 
 # Colours that colour-blind people can tell apart (Okabe and Ito 2008), one meaning each.
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#767676"
@@ -300,10 +298,7 @@ def main() -> None:
             figure.savefig(partial, dpi=params.dpi, metadata={"Software": None})
     remove_all_but(OUT, [f"{name}.png" for name in figures])
 
-    print(f"\n{'':24}accuracy    loss")
-    for name in (CLEAN, HEADLINE):
-        print(f"{TITLES[name]:24}{evaluation.loc[name, 'accuracy']:8.2%}{evaluation.loc[name, 'loss']:8.4f}")
-    print(f"\nPictures: {OUT}/ (README.md shows the main ones); `dvc plots show` draws interactive ones.")
+    print_headline()
 
 
 if __name__ == "__main__":
