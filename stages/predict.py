@@ -1,0 +1,220 @@
+"""Name the digit in a picture: PNG, JPEG, ... of one handwritten digit -> its label and probability.
+
+    python -m stages.predict photo.jpg drawing.png
+    python -m stages.predict --json *.png
+
+Exit codes: 0, all files were predicted; 1, some could not be (a line each on the standard error stream says
+why, and the others are predicted all the same), or there is no network; 2, the command line is wrong.
+"""
+
+import argparse
+import io
+import json
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+from scipy import ndimage
+
+from stages.shared.stage import StageError, run
+
+MODEL = Path("models/model.keras")
+
+# What cameras, scanners and drawing programs write. Pillow reads thirty more formats, one of them by starting
+# another program, and a picture may come from anywhere.
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+MAX_BYTES = 2**24
+MAX_PIXELS = 50_000_000  # as phone cameras make; a file of a few kilobytes can hold a thousand times as many
+MIN_SIDE = 8  # pixels
+
+SIDE = 28  # pixels: of an image in MNIST
+BOX = 20  # pixels: of the longest side of its digit
+
+WORKING_SIDE = 384  # pixels: enough for a digit a tenth as high as the picture
+# On a blank page, shadows make up to 35 grey levels of contrast, noise up to 8 times its standard deviation.
+MIN_CONTRAST = 40
+MIN_SIGNAL_TO_NOISE = 8
+
+
+class PictureError(Exception):
+    """The reason, in one line, why a picture cannot be used."""
+
+
+def read_digit(content: bytes) -> np.ndarray:
+    """Turn an image file into what the network reads: uint8 (28, 28), 0 = background, 255 = ink.
+
+    Raises PictureError if the file is not an image, too large or too small, or blank.
+    """
+    return to_mnist(decode(content))
+
+
+def decode(content: bytes) -> Image.Image:
+    """Decode an image file to 8-bit greyscale (mode L), upright, on white where it is transparent.
+
+    Raises PictureError if it is not an image or too large, which its header tells before it is decoded.
+    """
+    if len(content) > MAX_BYTES:
+        raise PictureError(f"expected at most {MAX_BYTES:,} bytes, found more; save it smaller")
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    try:
+        with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
+            picture = Image.open(io.BytesIO(content), formats=FORMATS)
+        picture.draft("L", (WORKING_SIDE, WORKING_SIDE))  # a large JPEG need not be decoded at its full size
+        return to_grey(ImageOps.exif_transpose(picture))
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise PictureError(f"expected at most {MAX_PIXELS:,} pixels, found more; save it smaller") from None
+    # Any exception: on a malformed file Pillow's decoders raise a dozen types, most of them undocumented.
+    except Exception as error:
+        raise PictureError(
+            f"expected an image ({', '.join(FORMATS)}), found none or a damaged one"
+        ) from error
+
+
+def to_grey(picture: Image.Image) -> Image.Image:
+    """Convert a picture of any mode to mode L, as it would look on white paper."""
+    if picture.mode.startswith("I"):
+        # 16 bits a pixel, of which a camera or a scanner fills only some.
+        levels = np.asarray(picture, np.float32)
+        levels = levels - levels.min()
+        return Image.fromarray(np.rint(255 / max(levels.max(), 1) * levels).astype(np.uint8))
+    if picture.has_transparency_data:
+        paper = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(paper, picture.convert("RGBA"))
+    return picture.convert("L")
+
+
+def to_mnist(picture: Image.Image) -> np.ndarray:
+    """Make of a picture (mode L) what MNIST would have made of it: uint8 (28, 28), 255 = ink.
+
+    As in LeCun et al. 1998 (https://doi.org/10.1109/5.726791, section III.A), the digit is scaled to fit a
+    box of 20 x 20 pixels, and its centre of mass moved to the middle of the image. A picture of 28 x 28
+    pixels with a black border is such an image already, and returned as it is.
+
+    Raises PictureError if the picture is too small or blank.
+    """
+    if min(picture.size) < MIN_SIDE:
+        found = " x ".join(map(str, picture.size))
+        raise PictureError(f"expected at least {MIN_SIDE} x {MIN_SIDE} pixels, found {found}")
+    pixels = np.array(picture)
+    # The median, because in one of a hundred images of MNIST the digit reaches the border.
+    if pixels.shape == (SIDE, SIDE) and np.median(pixels[border(pixels)]) == 0 and pixels.any():
+        return pixels
+    picture.thumbnail((WORKING_SIDE, WORKING_SIDE))
+    return centre(fit_box(crop(find_ink(np.array(picture, np.float32)))))
+
+
+def border(pixels: np.ndarray) -> np.ndarray:
+    """Return a mask of the outermost pixels."""
+    mask = np.ones(pixels.shape, bool)
+    mask[1:-1, 1:-1] = False
+    return mask
+
+
+def find_ink(grey: np.ndarray) -> np.ndarray:
+    """Tell ink from paper, whichever is darker, in uneven light: float32 (h, w), 0 = paper, 1 = ink.
+
+    Raises PictureError if nothing stands out from the paper.
+    """
+    # For normal noise, the median difference of two pixels is 0.95 standard deviations.
+    noise = np.median(np.abs(np.diff(grey.ravel()))) / 0.95
+    grey = ndimage.gaussian_filter(grey, max(grey.shape) / WORKING_SIDE)
+
+    # The border is paper. With the plane through it taken away, the ink is what departs from it farthest.
+    rows, columns = np.indices(grey.shape, np.float32)
+    plane = np.stack([np.ones_like(grey), rows, columns], axis=-1)
+    at_border = border(grey)
+    light, *_ = np.linalg.lstsq(plane[at_border], grey[at_border])
+    grey -= plane @ light
+    if -grey.min() > grey.max():
+        grey = -grey
+
+    # A top-hat keeps what is brighter than its surroundings and narrower than the window, as strokes are.
+    contrast = ndimage.white_tophat(grey, size=max(grey.shape) // 4)
+    if contrast.max() < max(MIN_CONTRAST, MIN_SIGNAL_TO_NOISE * noise):
+        raise PictureError("expected a digit, found a blank picture")
+    # Below 0.3 of the full contrast lie noise, ruled lines and shadows; above 0.7, all is ink.
+    return np.clip((contrast / contrast.max() - 0.3) / 0.4, 0, 1)
+
+
+def crop(ink: np.ndarray) -> np.ndarray:
+    """Cut ink out by its bounding box, without specks: blots of less than a tenth of the largest's area."""
+    blots, _ = ndimage.label(ink > 0.5, structure=np.ones((3, 3)))
+    area = np.bincount(blots.ravel())
+    area[0] = 0  # the paper
+    digit = (area >= area.max() / 10)[blots]
+    soft_edge = ndimage.binary_dilation(digit, np.ones((3, 3)))
+    [box] = ndimage.find_objects(digit.astype(int))
+    return (ink * soft_edge)[box]
+
+
+def fit_box(ink: np.ndarray) -> np.ndarray:
+    """Scale ink to 20 pixels on its longest side: float32, 0 to 1."""
+    height, width = (max(round(side * BOX / max(ink.shape)), 1) for side in ink.shape)
+    ink = np.asarray(Image.fromarray(ink).resize((width, height), Image.Resampling.BILINEAR))
+    # A thin pen leaves grey lines two pixels wide. In white they are as thick as MNIST's.
+    return np.clip(ink / np.percentile(ink[ink > ink.max() / 10], 70), 0, 1)
+
+
+def centre(ink: np.ndarray) -> np.ndarray:
+    """Lay ink on an empty image with its centre of mass in the middle: uint8 (28, 28)."""
+    room = np.subtract(SIDE, ink.shape)
+    top, left = np.clip(np.rint(np.subtract(SIDE / 2, ndimage.center_of_mass(ink))), 0, room).astype(int)
+    image = np.zeros((SIDE, SIDE), np.uint8)
+    image[top : top + ink.shape[0], left : left + ink.shape[1]] = np.rint(255 * ink)
+    return image
+
+
+def load_network():
+    """Load the Keras network: uint8 images (n, 28, 28) to probabilities (n, 10).
+
+    Raises StageError if there is none.
+    """
+    # Here, because importing it takes seconds, which a wrong file name should not.
+    from stages.shared.quiet_keras import keras
+
+    try:
+        return keras.saving.load_model(MODEL, compile=False, safe_mode=True)
+    except (ValueError, OSError, KeyError) as error:
+        raise StageError(f"{MODEL} is missing or damaged ({error}); run `dvc repro` to make it") from None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        "python -m stages.predict", description="Name the handwritten digit in each picture."
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help=", ".join(FORMATS))
+    parser.add_argument("--json", action="store_true", help="print a list of predictions, for machines")
+    arguments = parser.parse_args()
+
+    files, digits = [], []
+    for file in arguments.files:
+        try:
+            with open(file, "rb") as content:
+                digits.append(read_digit(content.read(MAX_BYTES + 1)))
+            files.append(file)
+        except (PictureError, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            print(f"error: {file}: {reason}", file=sys.stderr)
+    probabilities = load_network().predict(np.stack(digits), verbose=0) if digits else []
+    predictions = [
+        {
+            "file": file,
+            "label": int(row.argmax()),
+            "probability": float(row.max()),
+            "probabilities": row.tolist(),
+        }
+        for file, row in zip(files, probabilities, strict=True)
+    ]
+    if arguments.json:
+        print(json.dumps(predictions, indent=2))
+    else:
+        for prediction in predictions:
+            print("{file}: {label} ({probability:.1%})".format(**prediction))
+    if len(files) < len(arguments.files):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run(main)
