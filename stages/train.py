@@ -145,7 +145,7 @@ class Checkpoint:
             return network, curves[:finished]
         # Any exception: on a damaged file Keras raises a dozen types.
         except Exception as error:
-            print(f"starting over: {self.network_file} cannot be used ({error!s:.300})", flush=True)
+            print(f"starting over: {self.network_file} cannot be used ({error!s:.300})")
             return None, []
 
 
