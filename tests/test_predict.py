@@ -49,12 +49,16 @@ def draw(digit, size=280, shape=(400, 500), top=60, left=110, paper=255, ink=0):
     return sheet
 
 
-def photograph(sheet, darkest=0.3, noise=6, shadow=False, seed=0):
-    """A JPEG of the sheet in light that falls off to `darkest` from one corner to the other, with noise."""
+def photograph(sheet, darkest=0.3, lamp=0, shadow=0, noise=6, seed=0):
+    """A JPEG of the sheet in uneven light, with noise.
+
+    The light falls off to `darkest` from one corner to the other, by `lamp` from the middle to all corners,
+    and by `shadow` at once.
+    """
     down, right = np.mgrid[0 : 1 : sheet.shape[0] * 1j, 0 : 1 : sheet.shape[1] * 1j]
     light = 1 - (1 - darkest) * (down + right) / 2
-    if shadow:
-        light *= np.where(right - down / 2 > 0.4, 0.7, 1)
+    light *= 1 - lamp * 2 * ((down - 0.5) ** 2 + (right - 0.5) ** 2)
+    light *= np.where(right - down / 2 > 0.4, 1 - shadow, 1)
     photo = ndimage.gaussian_filter(sheet * light, 1.5)
     photo += np.random.default_rng(seed).normal(0, noise, sheet.shape)
     return encode(photo, "JPEG", quality=70)
@@ -138,7 +142,7 @@ def test_a_camera_held_sideways_makes_no_difference():
 
 def test_16_bits_of_which_few_are_used_make_no_difference():
     sheet = draw(SEVEN)
-    few = Image.fromarray((sheet * 4 + 1000).astype(np.uint16))
+    few = Image.fromarray((sheet * 4 + 30_000).astype(np.uint16))
     np.testing.assert_allclose(read_digit(encode(few)), read_digit(encode(sheet)), atol=2)
 
 
@@ -155,7 +159,8 @@ def test_every_format_that_is_offered_is_read(file_format):
 SHEETS = {
     "drawing": lambda digit: encode(draw(digit)),
     "photo in uneven light": lambda digit: photograph(draw(digit, paper=220, ink=50)),
-    "photo with a shadow": lambda digit: photograph(draw(digit, paper=220, ink=50), shadow=True),
+    "photo under a lamp": lambda digit: photograph(draw(digit, paper=220, ink=50), darkest=1, lamp=0.7),
+    "photo with a shadow": lambda digit: photograph(draw(digit, paper=220, ink=50), darkest=0.8, shadow=0.4),
     "noisy photo": lambda digit: photograph(draw(digit, paper=220, ink=50), noise=20),
     "pencil": lambda digit: photograph(draw(digit, paper=220, ink=130), darkest=0.7),
     "chalk": lambda digit: photograph(draw(digit, paper=50, ink=200)),
@@ -195,6 +200,7 @@ BLANK = {
     "white": encode(np.full((200, 300), 255)),
     "black": encode(np.zeros((28, 28))),
     "transparent": encode(Image.new("RGBA", (200, 300))),
+    "faint smudge": encode(np.pad(np.full((60, 60), 190), 70, constant_values=220)),
     "photo of blank paper": photograph(np.full((600, 800), 220.0)),
     "noisy photo of blank paper": photograph(np.full((600, 800), 220.0), noise=20),
     "grey noise": encode(np.random.default_rng(0).normal(128, 20, (64, 64))),
