@@ -1,15 +1,22 @@
 # make repro    set up and run the pipeline: dvc repro
+# make app      set up and open a page on which to try digits of your own
 # make test     set up and run all tests
 # make lint     check the style of the code
-# make lock     renew requirements.txt from requirements.in (needs uv)
+# make lock     renew requirements*.txt from requirements*.in (needs uv)
 # make clean    remove what the pipeline made, and the environment
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+INSTALL := python -m pip install -qq --disable-pip-version-check --compile --requirement
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock" --quiet
 
 repro: .venv/installed
 	@dvc repro
 	@python -m stages.shared.headline
+
+app: .venv/installed-app
+	@python app.py
 
 test: .venv/installed
 	pytest
@@ -22,14 +29,19 @@ lint: .venv/installed
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Python 3.11, 3.12 or 3.13 is needed, found " + sys.version.split()[0] + "; name one, as in: make repro PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	@echo "Installing the pinned packages into .venv (600 MB to fetch, a few minutes, once) ..."
-	@.venv/bin/python -m pip install -qq --disable-pip-version-check --compile --requirement requirements.txt
+	@$(INSTALL) requirements.txt
+	@touch $@
+
+.venv/installed-app: .venv/installed requirements-app.txt
+	@echo "Installing what the page needs into .venv (once) ..."
+	@$(INSTALL) requirements-app.txt
 	@touch $@
 
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--custom-compile-command "make lock" --quiet --output-file requirements.txt requirements.in
+	$(LOCK) --output-file requirements.txt requirements.in
+	$(LOCK) --output-file requirements-app.txt requirements-app.in
 
 clean:
 	rm -rf .venv data models
 
-.PHONY: repro test lint lock clean
+.PHONY: repro app test lint lock clean

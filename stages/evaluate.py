@@ -18,12 +18,11 @@ from sklearn.metrics import classification_report, log_loss
 from tqdm import tqdm
 
 from stages.shared.mnist import load_split
+from stages.shared.network import load_network
 from stages.shared.params import load_params
-from stages.shared.quiet_keras import keras
-from stages.shared.stage import StageError, run, whole_file
+from stages.shared.stage import run, whole_file
 from stages.shared.suites import CLEAN, Suite, load_suites
 
-MODEL = Path("models/model.keras")
 BASELINE = Path("benchmarks/baseline.keras")
 TRAINING = Path("metrics/training.json")
 METRICS = Path("metrics")
@@ -169,19 +168,9 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
         table.to_csv(partial, index=False, float_format="%.4f", lineterminator="\n")
 
 
-def load_network(path: Path) -> keras.Model:
-    """Load a network that takes uint8 images (n, 28, 28) and returns probabilities (n, 10)."""
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, OSError, KeyError) as error:
-        raise StageError(
-            f"{path} is missing or damaged ({error}); run `dvc repro train` to make it"
-        ) from None
-
-
 def main() -> None:
     params = load_params().evaluate
-    network, baseline = load_network(MODEL), load_network(BASELINE)
+    network, baseline = load_network(), load_network(BASELINE)
     augmented = json.loads(TRAINING.read_text())["augmentation"]
     images, labels = load_split("data/raw", "test")
     sets = {CLEAN: Suite(images, labels, CLEAN, {})} | load_suites()

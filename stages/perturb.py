@@ -5,6 +5,7 @@ are seeded from perturb.seed and its own name, so it never depends on which othe
 Run it with `python -m stages.perturb`, or `dvc repro perturb` to run what it needs first.
 """
 
+import json
 import zlib
 from pathlib import Path
 
@@ -24,11 +25,13 @@ def make_suite(
     """Return the arrays of one altered test set.
 
     images: uint8 (n, 28, 28); labels: uint8 (n,). The result holds `images` and `labels` of the same shapes
-    and types, the name of the `kind`, and one array (n,) for each random parameter drawn.
+    and types, the name of the `kind`, its `strengths` as JSON, and one array (n,) for each random parameter
+    drawn.
     """
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     perturbed, drawn = perturb(images, kind, rng, **strengths)
-    return {"images": perturbed, "labels": labels, "kind": np.array(kind), **drawn}
+    description = {"kind": np.array(kind), "strengths": np.array(json.dumps(strengths))}
+    return {"images": perturbed, "labels": labels, **description, **drawn}
 
 
 def main() -> None:

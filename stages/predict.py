@@ -12,15 +12,12 @@ import io
 import json
 import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 from scipy import ndimage
 
-from stages.shared.stage import StageError, run
-
-MODEL = Path("models/model.keras")
+from stages.shared.stage import run
 
 # What cameras, scanners and drawing programs write. Pillow reads thirty more formats, one of them by starting
 # another program, and a picture may come from anywhere.
@@ -165,20 +162,6 @@ def centre(ink: np.ndarray) -> np.ndarray:
     return image
 
 
-def load_network():
-    """Load the Keras network: uint8 images (n, 28, 28) to probabilities (n, 10).
-
-    Raises StageError if there is none.
-    """
-    # Here, because importing it takes seconds, which a wrong file name should not.
-    from stages.shared.quiet_keras import keras
-
-    try:
-        return keras.saving.load_model(MODEL, compile=False, safe_mode=True)
-    except (ValueError, OSError, KeyError) as error:
-        raise StageError(f"{MODEL} is missing or damaged ({error}); run `dvc repro` to make it") from None
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         "python -m stages.predict", description="Name the handwritten digit in each picture."
@@ -196,7 +179,12 @@ def main() -> None:
         except (PictureError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             print(f"error: {file}: {reason}", file=sys.stderr)
-    probabilities = load_network().predict(np.stack(digits), verbose=0) if digits else []
+    probabilities = []
+    if digits:
+        # Here, because importing it takes seconds, which a wrong file name should not.
+        from stages.shared.network import load_network
+
+        probabilities = load_network().predict(np.stack(digits), verbose=0)
     predictions = [
         {
             "file": file,

@@ -145,7 +145,7 @@ class Checkpoint:
             return network, curves[:finished]
         # Any exception: on a damaged file Keras raises a dozen types.
         except Exception as error:
-            print(f"starting over: {self.network_file} cannot be used ({error!s:.300})")
+            print(f"starting over: {self.network_file} cannot be used ({error!s:.300})", flush=True)
             return None, []
 
 
@@ -176,14 +176,9 @@ def save_network(network: keras.Model) -> None:
         keras.Model(network.inputs, network.outputs, name="mnist_classifier").save(partial)
         with zipfile.ZipFile(partial) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}
-        # Keras writes down the time, and memory addresses to tell shared objects apart: number those instead.
+        # Keras writes down the time, and the memory addresses of objects that layers may share: none do.
         members["metadata.json"] = json.dumps({"keras_version": keras.__version__}).encode()
-        addresses: dict[bytes, int] = {}
-        members["config.json"] = re.sub(
-            rb'(?<="shared_object_id": )\d+',
-            lambda address: b"%d" % addresses.setdefault(address[0], len(addresses)),
-            members["config.json"],
-        )
+        members["config.json"] = re.sub(rb', "shared_object_id": \d+', b"", members["config.json"])
         with zipfile.ZipFile(partial, "w") as archive:
             for name, content in members.items():
                 archive.writestr(zipfile.ZipInfo(name), content)
@@ -210,7 +205,7 @@ def main() -> None:
         keras.utils.set_random_seed(params.seed)
         network = compiled(build_network(), params, batches)
     else:
-        print(f"going on after epoch {len(curves)}, where an earlier run was interrupted")
+        print(f"going on after epoch {len(curves)}, where an earlier run was interrupted", flush=True)
 
     with (
         Live(str(CURVES), save_dvc_exp=False, dvcyaml=None) as live,
@@ -218,6 +213,7 @@ def main() -> None:
             desc="train", total=params.epochs, initial=len(curves), unit=" epochs", disable=None
         ) as progress,
     ):
+        live.log_params(params.model_dump())
         for row in curves:
             log(live, row)
         for epoch in range(len(curves), params.epochs):

@@ -72,7 +72,7 @@ def test_learning_curves_state_the_final_validation_accuracy(epochs):
 def test_a_confusion_matrix_states_the_most_frequent_mistake():
     written = words(draw_confusion_matrix(LABELS, np.where(LABELS == 1, 7, LABELS), "Some set"))
     assert "Some set: 3 of 30 digits mistaken" in written
-    assert "a 1 for a 7" in written
+    assert "1 taken for 7 (3 of 3)" in written
 
 
 def test_a_confusion_matrix_without_mistakes_names_none():
@@ -89,7 +89,7 @@ def test_before_and_after_states_the_size_of_the_digits(columns):
 def test_mistakes_are_shown_with_what_they_are_and_what_they_were_taken_for():
     mistakes = pd.DataFrame({"image": [11], "label": [1], "predicted": [7], "confidence": [0.987]})
     written = words(draw_mistakes(IMAGES, mistakes, "Some set"))
-    assert "is 1, taken for 7" in written
+    assert "1 taken for 7" in written
     assert "98.7%" in written
 
 
@@ -115,15 +115,16 @@ def test_accuracy_by_suite_of_a_single_one(accuracy):
 def test_accuracy_by_size_states_that_of_the_smallest(sizes):
     table = pd.DataFrame({"size": sizes, "accuracy": sizes, "accuracy_low": sizes, "accuracy_high": sizes})
     written = words(draw_accuracy_by_size(table.assign(baseline_accuracy=0.1, count=7)))
-    assert f"At {min(sizes):.0%} of its size" in written
+    assert f"At {min(sizes):.0%} of their size" in written
     assert f"{min(sizes):.1%}" in written
 
 
-def test_accuracy_by_position_states_the_worst_place_and_draws_a_map_for_each_suite():
-    table = pd.DataFrame({"row": [0, 6], "column": [0, 6], "accuracy": [0.876, 1.0], "count": 5})
+def test_accuracy_by_position_states_those_at_the_edge_and_inside_and_draws_a_map_for_each_suite():
+    table = pd.DataFrame({"row": [0, 3, 6], "column": [0, 3, 6], "accuracy": [0.876, 0.95, 1.0], "count": 5})
     tables = pd.concat([table.assign(suite="a"), table.assign(suite="b_2")], ignore_index=True)
     written = words(draw_accuracy_by_position(tables))
-    assert "at worst 87.6%" in written
+    assert "93.8% at the edge, 95.0% inside" in written
+    assert written.count("87.6% to 100.0%") == 2
     assert "b 2" in written
 
 
@@ -140,12 +141,12 @@ def test_reliability_states_the_calibration_error_of_both_sets():
             evaluation(mnist=1, repositioned=0.5),
         )
     )
-    assert written.count("12.3%") == 2
+    assert written.count("12.3 points") == 2
 
 
 @pytest.mark.parametrize("columns", [1, 30])
 def test_every_suite_is_shown_with_its_accuracy(columns):
     figure = draw_every_suite(IMAGES, {"rotate_2": SUITE}, evaluation(mnist=0.99, rotate_2=0.876), columns)
-    assert {"mnist", "rotate 2", "99.0%", "87.6%"} <= {
+    assert {"MNIST", "rotate 2", "99.0%", "87.6%"} <= {
         part for line in words(figure).splitlines() for part in line.split("  ")
     }

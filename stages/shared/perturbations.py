@@ -107,11 +107,19 @@ def reposition(
     share = rng.random((len(images), 2)).T
     top, left = np.where(canvas % 1 == 0, np.floor(share * (np.floor(room) + 1)), share * room)
 
+    drawn = {"canvas": canvas, "zoom": zoom, "top": top, "left": left}
+    return place(images, **drawn), drawn
+
+
+def place(
+    images: np.ndarray, canvas: np.ndarray, zoom: np.ndarray, top: np.ndarray, left: np.ndarray
+) -> np.ndarray:
+    """Do what `reposition` does, at a given place. All but `images`: shape (n,), as `reposition` returns."""
     altered = _shares(top, canvas, zoom) @ images.astype(np.float32)
     altered = altered @ _shares(left, canvas, zoom).swapaxes(1, 2)
     # Last, because sums of whole pixels are exact: rounding errors cannot tip a half up or down.
     altered *= _per_image((zoom * SIDE / canvas) ** 2)
-    return _to_uint8(altered), {"canvas": canvas, "zoom": zoom, "top": top, "left": left}
+    return _to_uint8(altered)
 
 
 def _shares(start: np.ndarray, canvas: np.ndarray, zoom: np.ndarray) -> np.ndarray:

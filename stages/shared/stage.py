@@ -1,4 +1,4 @@
-"""What every stage needs to start, to fail and to write: `run`, `StageError`, `whole_file`, ...."""
+"""What every stage needs to start, to fail and to write: `run`, `StageError`, `whole_file` and more."""
 
 import os
 import sys

@@ -1,10 +1,13 @@
 """The altered test sets as files: data/perturbed/SUITE.npz."""
 
 import io
+import json
 import math
 import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -17,12 +20,13 @@ FOLDER = Path("data/perturbed")
 
 class Suite(NamedTuple):
     """An altered test set: uint8 images (n, 28, 28), uint8 labels (n,), its kind of perturbation, and the
-    random parameters that were drawn, each an array (n,)."""
+    random parameters that were drawn, each an array (n,), and the strengths that params.yaml names."""
 
     images: np.ndarray
     labels: np.ndarray
     kind: str
     drawn: dict[str, np.ndarray]
+    strengths: Mapping[str, float] = MappingProxyType({})
 
 
 def load_suites(folder: Path = FOLDER) -> dict[str, Suite]:
@@ -38,7 +42,8 @@ def load_suite(path: Path) -> Suite:
     with open(path, "rb") as file:
         try:
             drawn = _read_npz(file)
-            suite = Suite(drawn.pop("images"), drawn.pop("labels"), str(drawn.pop("kind")), drawn)
+            kind, strengths = str(drawn.pop("kind")), json.loads(str(drawn.pop("strengths")))
+            suite = Suite(drawn.pop("images"), drawn.pop("labels"), kind, drawn, strengths)
             _check(suite)
         # Any exception: on a malformed file zipfile and NumPy raise a dozen types.
         except Exception as error:

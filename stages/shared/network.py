@@ -1,0 +1,21 @@
+"""A trained network as a file: models/model.keras and whatever else answers to the same contract."""
+
+from pathlib import Path
+
+from stages.shared.quiet_keras import keras
+from stages.shared.stage import StageError
+
+MODEL = Path("models/model.keras")
+
+
+def load_network(path: Path = MODEL) -> keras.Model:
+    """Load a network that takes uint8 images (n, 28, 28) and returns probabilities (n, 10).
+
+    Raises StageError if there is none.
+    """
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, OSError, KeyError) as error:
+        raise StageError(
+            f"{path} is missing or damaged ({error}); run `dvc repro train` to make it"
+        ) from None

@@ -1,0 +1,59 @@
+"""`dvc plots show` and `dvc plots diff` make a page that draws every plot without a network, at any time."""
+
+import shutil
+
+import yaml
+from browser import look_at, needs_chromium
+from conftest import ROOT
+
+# An entry of dvc.yaml is either a plot that Vega draws, with its settings, or a folder of pictures.
+PLOTS = [
+    entry for entry in yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"] if isinstance(entry, dict)
+]
+
+
+def pictures(project):
+    return {path.stem.replace("_", " ") for path in (project / "plots/figures").iterdir()}
+
+
+@needs_chromium
+def test_every_plot_and_picture_is_shown_and_no_host_is_asked_for_anything(project):
+    project.run("dvc plots show")
+    seen = look_at(project / "dvc_plots/index.html")
+    assert seen["problems"] == []
+    assert seen["requests"] == []
+    assert seen["plots"] == len(PLOTS)
+    assert {picture["alt"] for picture in seen["pictures"]} == pictures(project)
+    assert all(picture["width"] > 0 for picture in seen["pictures"])
+
+
+@needs_chromium
+def test_two_revisions_are_shown_side_by_side(project):
+    project.run("dvc plots diff HEAD")
+    seen = look_at(project / "dvc_plots/index.html")
+    assert seen["problems"] == []
+    assert seen["requests"] == []
+    assert seen["plots"] == len(PLOTS)
+    assert len(seen["pictures"]) == 2 * len(pictures(project))
+    assert {"workspace", "HEAD"} <= set(seen["text"].splitlines())
+
+
+@needs_chromium
+def test_while_the_first_training_runs_its_curves_are_shown(project):
+    for unfinished in ("plots/evaluation", "plots/figures"):
+        shutil.rmtree(project / unfinished)
+    project.run("dvc plots show")
+    seen = look_at(project / "dvc_plots/index.html")
+    assert seen["problems"] == []
+    assert seen["plots"] == sum(name.endswith("while training") for entry in PLOTS for name in entry)
+
+
+@needs_chromium
+def test_before_the_scripts_are_there_the_pictures_are_and_the_plots_say_what_to_do(project):
+    (project / "dvc_plots/vega.js").unlink()
+    project.run("dvc plots show")
+    seen = look_at(project / "dvc_plots/index.html")
+    assert seen["text"].count("run dvc repro") == len(PLOTS)
+    assert all(picture["width"] > 0 for picture in seen["pictures"])
+    assert all("vega" in url for url in seen["requests"]), "only the scripts may be looked for elsewhere"
+    assert seen["requests"]
