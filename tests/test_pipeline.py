@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -31,9 +32,9 @@ def stages_run(process):
 
 
 def contents(path):
-    """The bytes of a file, or of every file in a folder, by path."""
+    """A digest of the bytes of a file, or of every file in a folder, by path."""
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    return {str(file.relative_to(path)): file.read_bytes() for file in files}
+    return {str(file.relative_to(path)): sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def accuracy(project):
