@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
-from test_pipeline import OUTS, contents, start
+from test_pipeline import OUTS, contents, experiments, start
 
 from stages.shared.params import load_params
 from stages.shared.stage import whole_file
@@ -273,6 +273,25 @@ def test_a_stage_that_outlived_its_dvc_is_waited_for(finished, project):
             os.killpg(first.pid, signal.SIGCONT)
             assert second.wait() == 0
     assert results(project) == results(finished)
+
+
+def test_two_experiments_side_by_side_give_what_each_gives_alone(project):
+    digits = {"few": 500, "more": 600}
+    command = "dvc exp run --temp -n {} -S train.training_digits={}"
+    together = [start(project, command.format(*choice)) for choice in digits.items()]
+    assert [experiment.communicate(timeout=600) and experiment.returncode for experiment in together] == [
+        0,
+        0,
+    ]
+    for name, number in digits.items():
+        project.set("train.training_digits", number)
+        project.run("dvc repro --force --single-item train evaluate")
+        listed = experiments(project)
+        measured = [column for column in listed[name] if column.startswith(("accuracy", "loss", "training"))]
+        assert measured
+        assert [listed[name][column] for column in measured] == [
+            listed["workspace"][column] for column in measured
+        ]
 
 
 # Full disk, read-only folder, no network

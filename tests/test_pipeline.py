@@ -128,7 +128,7 @@ def test_new_settings_are_compared_with_the_last_commit(project):
 
 def experiments(project):
     rows = csv.DictReader(project.run("dvc exp show --csv").stdout.splitlines())
-    return {row["Experiment"]: row for row in rows}
+    return {row["Experiment"] or row["rev"]: row for row in rows}
 
 
 def test_a_named_experiment_is_listed_and_compared_by_its_name(project):
