@@ -278,20 +278,17 @@ def test_a_stage_that_outlived_its_dvc_is_waited_for(finished, project):
 def test_two_experiments_side_by_side_give_what_each_gives_alone(project):
     digits = {"few": 500, "more": 600}
     command = "dvc exp run --temp -n {} -S train.training_digits={}"
-    together = [start(project, command.format(*choice)) for choice in digits.items()]
-    assert [experiment.communicate(timeout=600) and experiment.returncode for experiment in together] == [
-        0,
-        0,
-    ]
+    for experiment in [start(project, command.format(*choice)) for choice in digits.items()]:
+        experiment.communicate(timeout=600)
+        assert experiment.returncode == 0
     for name, number in digits.items():
         project.set("train.training_digits", number)
         project.run("dvc repro --force --single-item train evaluate")
-        listed = experiments(project)
-        measured = [column for column in listed[name] if column.startswith(("accuracy", "loss", "training"))]
+        rows = experiments(project)
+        measured = [column for column in rows[name] if column.startswith(("accuracy", "loss", "training"))]
+        together, alone = ([rows[row][column] for column in measured] for row in (name, "workspace"))
+        assert together == alone
         assert measured
-        assert [listed[name][column] for column in measured] == [
-            listed["workspace"][column] for column in measured
-        ]
 
 
 # Full disk, read-only folder, no network

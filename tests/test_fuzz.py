@@ -23,6 +23,7 @@ SUITE = {
     "images": RNG.integers(0, 256, (3, 28, 28), dtype=np.uint8),
     "labels": np.array([7, 0, 9], dtype=np.uint8),
     "kind": np.array("reposition"),
+    "strengths": np.array('{"canvas": 56.0}'),
     "canvas": np.array([56.0, 28.0, 84.0]),
 }
 
@@ -79,7 +80,7 @@ def test_a_suite_comes_back_as_it_was_written(path):
     np.testing.assert_array_equal(suite.images, SUITE["images"])
     np.testing.assert_array_equal(suite.labels, SUITE["labels"])
     np.testing.assert_array_equal(suite.drawn["canvas"], SUITE["canvas"])
-    assert (suite.kind, list(suite.drawn)) == ("reposition", ["canvas"])
+    assert (suite.kind, list(suite.drawn), suite.strengths) == ("reposition", ["canvas"], {"canvas": 56})
 
 
 @pytest.mark.parametrize(
@@ -92,14 +93,15 @@ def test_a_suite_comes_back_as_it_was_written(path):
         ({"labels": SUITE["labels"][:, None]}, r"expected labels of shape \(3,\), found uint8 \(3, 1\)"),
         ({"canvas": SUITE["canvas"][:2]}, r"expected canvas of shape \(3,\), found float64 \(2,\)"),
         ({"canvas": np.array(["a", "b", "c"])}, r"found <U1 \(3,\)"),
+        ({"strengths": np.array("[56]")}, r"expected strengths by name, found \[56\]"),
     ],
-    ids=["too few images", "floats", "nothing", "label beyond 9", "table", "too few drawn", "drawn words"],
+    ids="too few images,floats,nothing,label beyond 9,table,too few drawn,drawn words,strengths".split(","),
 )
 def test_arrays_that_make_no_suite_are_refused(path, changed, message):
     refuse(path, npz(SUITE | changed), message)
 
 
-@pytest.mark.parametrize("missing", ["images", "labels", "kind"])
+@pytest.mark.parametrize("missing", ["images", "labels", "kind", "strengths"])
 def test_a_suite_without_one_of_its_arrays_is_refused(path, missing):
     refuse(path, npz({name: array for name, array in SUITE.items() if name != missing}), missing)
 

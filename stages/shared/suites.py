@@ -19,8 +19,8 @@ FOLDER = Path("data/perturbed")
 
 
 class Suite(NamedTuple):
-    """An altered test set: uint8 images (n, 28, 28), uint8 labels (n,), its kind of perturbation, and the
-    random parameters that were drawn, each an array (n,), and the strengths that params.yaml names."""
+    """An altered test set: uint8 images (n, 28, 28), uint8 labels (n,), its kind of perturbation, the random
+    parameters that were drawn, each an array (n,), and the strengths that params.yaml names."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -61,6 +61,8 @@ def _check(suite: Suite) -> None:
         )
     if suite.labels.dtype != np.uint8 or suite.labels.max() > 9:
         raise ValueError(f"expected uint8 labels from 0 to 9, found {suite.labels.dtype} {suite.labels}")
+    if not isinstance(suite.strengths, dict):
+        raise ValueError(f"expected strengths by name, found {suite.strengths}")
     for name, values in {"labels": suite.labels, **suite.drawn}.items():
         if values.shape != (n,) or values.dtype.kind not in "fiu":
             raise ValueError(f"expected {name} of shape ({n},), found {values.dtype} {values.shape}")
