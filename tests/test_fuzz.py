@@ -95,7 +95,7 @@ def test_a_suite_comes_back_as_it_was_written(path):
         ({"canvas": np.array(["a", "b", "c"])}, r"found <U1 \(3,\)"),
         ({"strengths": np.array("[56]")}, r"expected strengths by name, found \[56\]"),
     ],
-    ids="too few images,floats,nothing,label beyond 9,table,too few drawn,drawn words,strengths".split(","),
+    ids=["few images", "floats", "nothing", "label > 9", "table", "few drawn", "drawn words", "strengths"],
 )
 def test_arrays_that_make_no_suite_are_refused(path, changed, message):
     refuse(path, npz(SUITE | changed), message)
