@@ -61,9 +61,9 @@ def build_network() -> keras.Model:
             # Half the resolution at once: all that follows costs a quarter.
             layers.Conv2D(16, 5, strides=2, padding="same", activation="relu"),
             layers.Conv2D(32, 3, padding="same", activation="relu"),
-            *convolution(48, strides=2),
-            *convolution(48),
-            *convolution(48),
+            *convolution(64, strides=2),
+            *convolution(64),
+            *convolution(64),
             # The strongest response anywhere, because the digit may be anywhere.
             layers.GlobalMaxPooling2D(),
             layers.Dense(10, activation="softmax"),
