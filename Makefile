@@ -1,9 +1,9 @@
 # make repro    set up and run the pipeline: dvc repro
-# make app      set up and open a page on which to try digits of your own
+# make app      set up, train if need be, and serve a page on which to try digits of your own
 # make test     set up and run all tests
 # make lint     check the style of the code
 # make lock     renew requirements*.txt from requirements*.in (needs uv)
-# make clean    remove what the pipeline made, and the environment
+# make clean    remove the environment, data and models; results stay in git and in DVC's cache
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -16,6 +16,7 @@ repro: .venv/installed
 	@python -m stages.shared.headline
 
 app: .venv/installed-app
+	@dvc repro train
 	@python app.py
 
 test: .venv/installed
@@ -42,6 +43,6 @@ lock:
 	$(LOCK) --output-file requirements-app.txt requirements-app.in
 
 clean:
-	rm -rf .venv data models
+	rm -rf .venv data models dvc_plots
 
 .PHONY: repro app test lint lock clean

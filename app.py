@@ -10,6 +10,7 @@ from elsewhere; no picture leaves your machine or is written to disk.
 
 import argparse
 import base64
+import binascii
 import inspect
 import io
 from collections.abc import Callable
@@ -34,7 +35,7 @@ Network = Callable[[np.ndarray], np.ndarray]
 # The drawing pad. Gradio's own needs WebGL and writes every stroke to disk. This one sends what was drawn or
 # dropped as a data URL; of a file that is too large, no more than it takes to find that out.
 PAD = """
-<canvas width="280" height="280" aria-label="drawing pad"></canvas>
+<canvas width="280" height="280" role="img" aria-label="drawing pad"></canvas>
 <button type="button">Clear</button>
 <label>Open a picture<input type="file" accept="image/*"></label>
 """
@@ -87,8 +88,8 @@ const open = async picture => {
 pen.lineWidth = 22;
 pen.lineCap = pen.lineJoin = "round";
 clear();
-canvas.onpointerdown = event => { canvas.setPointerCapture(event.pointerId); draw(event); };
-canvas.onpointermove = event => event.buttons && draw(event);
+canvas.onpointerdown = event => event.button || (canvas.setPointerCapture(event.pointerId), draw(event));
+canvas.onpointermove = event => event.buttons & 1 && draw(event);
 canvas.onpointerup = () => send(canvas.toDataURL());
 canvas.ondragover = event => event.preventDefault();
 canvas.ondrop = event => { event.preventDefault(); [...event.dataTransfer.files].slice(0, 1).forEach(open); };
@@ -182,7 +183,7 @@ def build_page(network: Network) -> gr.Blocks:
         if values[pad] is not None:
             try:
                 values[digit] = read_digit(base64.b64decode(values[pad].partition(",")[2]))
-            except PictureError as reason:
+            except (PictureError, binascii.Error) as reason:
                 gr.Warning(f"This picture cannot be used: {reason}.")
         return values[digit], answer(values)
 
@@ -252,6 +253,7 @@ def main() -> None:
             theme=gr.themes.Default(font="system-ui", font_mono="monospace"),
             footer_links=[],
             share=False,
+            max_file_size=1,  # byte: pictures come by way of the pad, and no file is ever uploaded
             quiet=True,
             prevent_thread_lock=True,
         )

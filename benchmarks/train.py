@@ -1,7 +1,7 @@
 """The recipe against the example that everyone starts from, trained side by side on the same data.
 
     dvc repro perturb                             # the test sets
-    python -m benchmarks.train                    # five seeds of each contestant: about an hour
+    python -m benchmarks.train                    # five seeds of each contestant: about half an hour
     python -m benchmarks.train --seeds 1          # a quick look
     python -m benchmarks.train --save-baseline    # trains benchmarks/baseline.keras, and nothing else
 

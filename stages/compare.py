@@ -20,9 +20,10 @@ from dvc.exceptions import DvcException
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
-from scipy.stats import binomtest, false_discovery_control
+from scipy.stats import false_discovery_control
 from scmrepo.exceptions import SCMError
 
+from stages.shared.significance import mcnemar
 from stages.shared.stage import StageError, run, whole_file
 
 TABLES = Path("plots/evaluation")
@@ -53,25 +54,6 @@ def _read_csv(folder: Path, name: str, revision: str | None) -> pd.DataFrame:
         return pd.read_csv(folder / name)
     with dvc.api.open(str(folder / name), rev=revision) as file:
         return pd.read_csv(file)
-
-
-def mcnemar(before: np.ndarray, after: np.ndarray) -> dict[str, float]:
-    """Compare two networks on the same images; both arrays are boolean (n,): was the prediction right?
-
-    Returns the difference of accuracy, half the width of its 95 % interval (Wald, for paired
-    proportions), the number of digits that only one of the two got right, and the p-value.
-    """
-    lost, gained = int((before & ~after).sum()), int((after & ~before).sum())
-    n, disagree = before.size, lost + gained
-    return {
-        "before": before.mean(),
-        "after": after.mean(),
-        "difference": (gained - lost) / n,
-        "margin": 1.96 * np.sqrt(disagree - (gained - lost) ** 2 / n) / n,
-        "lost": lost,
-        "gained": gained,
-        "p": binomtest(gained, disagree).pvalue if disagree else 1.0,
-    }
 
 
 def compare(before: pd.DataFrame, after: pd.DataFrame, sets: list[str]) -> pd.DataFrame:

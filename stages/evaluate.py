@@ -20,6 +20,7 @@ from tqdm import tqdm
 from stages.shared.mnist import load_split
 from stages.shared.network import load_network
 from stages.shared.params import load_params
+from stages.shared.significance import mcnemar
 from stages.shared.stage import run, whole_file
 from stages.shared.suites import CLEAN, Suite, load_suites
 
@@ -87,6 +88,7 @@ def measure(digits: pd.DataFrame, probabilities: np.ndarray, bins: int) -> dict[
         "macro_f1": report["macro avg"]["f1-score"],
         "calibration_error": calibration_error(calibration_table(digits, bins)),
         "baseline_accuracy": digits["baseline_correct"].mean(),
+        "baseline_p": mcnemar(digits["baseline_correct"], digits["correct"])["p"],
         "per_digit": {digit: report[digit] for digit in map(str, range(10))},
     }
 
@@ -170,7 +172,8 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
 def main() -> None:
     params = load_params().evaluate
-    network, baseline = load_network(), load_network(BASELINE)
+    network = load_network()
+    baseline = load_network(BASELINE, f"bring it back with `git checkout {BASELINE}`")
     augmented = json.loads(TRAINING.read_text())["augmentation"]
     images, labels = load_split("data/raw", "test")
     sets = {CLEAN: Suite(images, labels, CLEAN, {})} | load_suites()

@@ -30,7 +30,9 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
+from scipy.stats import false_discovery_control
 from sklearn.metrics import confusion_matrix
+from tqdm import tqdm
 
 from stages.shared.headline import EVALUATION, TITLES, print_headline
 from stages.shared.mnist import load_split
@@ -159,15 +161,16 @@ def draw_accuracy_by_suite(
 
     evaluation: one row a set; examples: SET -> an image of it, uint8 (28, 28), shown beside its name.
     """
-    better = evaluation["accuracy_low"] > evaluation["baseline_accuracy"]
-    worse = evaluation["accuracy_high"] < evaluation["baseline_accuracy"]
-    evaluation = evaluation.assign(colour=np.select([better, worse], [BLUE, RED], "black"))
+    # McNemar's test for each set, adjusted because there are many (Benjamini and Hochberg 1995).
+    clear = false_discovery_control(evaluation["baseline_p"]) < 0.05
+    better = evaluation["accuracy"] > evaluation["baseline_accuracy"]
+    evaluation = evaluation.assign(colour=np.where(clear, np.where(better, BLUE, RED), "black"))
     suites = evaluation.drop(CLEAN)
     best_first = suites.sort_values("accuracy", ascending=False, kind="stable")
     groups = {
         "Not altered": evaluation.loc[[CLEAN]],
-        "Altered in ways used in training": best_first[best_first["seen"]],
-        "Altered in ways never seen in training": best_first[~best_first["seen"]],
+        "Altered by kinds used in training": best_first[best_first["seen"]],
+        "Altered by kinds not used in training": best_first[~best_first["seen"]],
     }
     lines = [line for name, group in groups.items() if len(group) for line in (name, *group.itertuples())]
     figure, ax = plt.subplots(figsize=(WIDE, 0.3 * len(lines) + 1.7))
@@ -181,7 +184,7 @@ def draw_accuracy_by_suite(
     beside(0, 1, 120, "baseline", color=GREY)
     for place, line in enumerate(lines):
         if isinstance(line, str):
-            beside(place, 0, -125, line, "left", weight="bold")
+            beside(place, 0, -125, line, "left", weight="bold", backgroundcolor="white")
             continue
         ax.plot([line.baseline_accuracy, line.accuracy], [place, place], color=line.colour, lw=2, alpha=0.4)
         ax.plot(line.baseline_accuracy, place, "o", color=GREY, mfc="white", clip_on=False)
@@ -406,7 +409,7 @@ def main() -> None:
         figures[f"mistakes_{name}"] = draw_mistakes(
             sets[name], mistakes[mistakes["suite"] == name], TITLES[name]
         )
-    for name, figure in figures.items():
+    for name, figure in tqdm(figures.items(), "plot", unit=" pictures", disable=None):
         with whole_file(OUT / f"{name}.png") as partial:
             save(figure, partial, params.dpi)
     remove_all_but(OUT, [f"{name}.png" for name in figures])

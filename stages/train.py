@@ -61,9 +61,9 @@ def build_network() -> keras.Model:
             # Half the resolution at once: all that follows costs a quarter.
             layers.Conv2D(16, 5, strides=2, padding="same", activation="relu"),
             layers.Conv2D(32, 3, padding="same", activation="relu"),
-            *convolution(64, strides=2),
-            *convolution(64),
-            *convolution(64),
+            *convolution(48, strides=2),
+            *convolution(48),
+            *convolution(48),
             # The strongest response anywhere, because the digit may be anywhere.
             layers.GlobalMaxPooling2D(),
             layers.Dense(10, activation="softmax"),
@@ -210,7 +210,11 @@ def main() -> None:
     with (
         Live(str(CURVES), save_dvc_exp=False, dvcyaml=None) as live,
         tqdm(
-            desc="train", total=params.epochs, initial=len(curves), unit=" epochs", disable=None
+            desc="train",
+            total=params.epochs,
+            initial=len(curves),
+            bar_format="{l_bar}{bar}| {n:.1f} of {total} epochs [{elapsed}<{remaining}{postfix}]",
+            disable=None,
         ) as progress,
     ):
         live.log_params(params.model_dump())
@@ -242,7 +246,9 @@ def main() -> None:
         "validation": {"accuracy": curves[-1]["validation/accuracy"], "loss": curves[-1]["validation/loss"]},
         "parameters": network.count_params(),
         "augmentation": {
-            kind: setting["probability"] for kind, setting in params.active_augmentation.items()
+            kind: setting["probability"]
+            for kind, setting in params.active_augmentation.items()
+            if setting["probability"] > 0
         },
     }
     with whole_file(METRICS) as partial:

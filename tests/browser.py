@@ -56,9 +56,13 @@ def look_at(page):
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         log = Path(folder, "network.json")
         places = [f"--user-data-dir={folder}/profile", f"--log-net-log={log}", probed.as_uri()]
-        browser = subprocess.run([CHROMIUM, *FLAGS, *places], capture_output=True, check=True, timeout=300)
+        try:
+            browser = subprocess.run(
+                [CHROMIUM, *FLAGS, *places], capture_output=True, check=True, timeout=300
+            )
+        finally:
+            probed.unlink()
         events = [event.get("params", {}) for event in json.loads(log.read_text())["events"]]
-    probed.unlink()
     [seen] = re.findall(r'data-seen="([^"]*)"', browser.stdout.decode())
     # "not an origin": what the browser asks for on its own account.
     asked = {event["url"] for event in events if event.get("initiator", "not an origin") != "not an origin"}

@@ -148,6 +148,8 @@ def test_queued_experiments_run_beside_the_workspace(project):
         with suppress(subprocess.TimeoutExpired):
             project.run("dvc exp run --run-all", timeout=300)
             break
+    else:
+        pytest.fail("three times, the worker of DVC's queue did not come to an end")
     listed = experiments(project)
     assert (listed["coarse"]["plot.dpi"], listed["fine"]["plot.dpi"]) == ("60", "70")
     assert float(listed["fine"]["accuracy.mnist"]) == accuracy(project)["mnist"]

@@ -52,6 +52,7 @@ def evaluation(**accuracies):
             "accuracy_low": (accuracy - 0.05).clip(0),
             "accuracy_high": (accuracy + 0.05).clip(upper=1),
             "baseline_accuracy": 0.5,
+            "baseline_p": np.where((accuracy - 0.5).abs() > 0.05, 0.001, 0.5),
             "calibration_error": 0.123,
             "seen": accuracy.index != "fog",
         }

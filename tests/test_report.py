@@ -146,7 +146,7 @@ def written(suites, augmentation, epochs=1):
 )
 def test_any_choice_of_suites_and_augmentation_can_be_told(suites, augmentation):
     page = written(suites, augmentation)
-    assert ("sets altered in ways never seen in training" in page) == (False in suites.values())
+    assert ("sets altered by kinds not used in training" in page) == (False in suites.values())
     assert all(
         f"{probability:.0%} by <em>{kind.replace('_', ' ')}</em> (strength 1 to 2)" in page
         for kind, probability in augmentation.items()

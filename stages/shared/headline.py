@@ -23,7 +23,7 @@ def print_headline() -> None:
     print(f"\n{'':24}accuracy    loss")
     for title, accuracy, loss in rows:
         print(f"{title:24}{accuracy:8.2%}{loss:8.4f}")
-    print("\nPictures: plots/figures/; `dvc plots show` draws interactive ones.")
+    print("\nThe whole story, with pictures: plots/report.html. Interactive plots: `dvc plots show`.")
 
 
 if __name__ == "__main__":

@@ -124,7 +124,8 @@ class Params(Section):
 def load_params(path: str | Path = "params.yaml") -> Params:
     """Read and check the whole of params.yaml.
 
-    Raises StageError naming each wrong key, what it got and what is allowed.
+    Raises StageError naming every wrong key, or else the first wrong suite or kind of augmentation; what it
+    got and what is allowed.
     """
     try:
         raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
