@@ -39,6 +39,15 @@ def test_what_is_no_network_is_refused(path, content):
         load_network(path)
 
 
+def test_a_flipped_byte_is_found(path):
+    build_network().save(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(StageError, match=r"is missing or damaged .*; try another$"):
+        load_network(path, "try another")
+
+
 def test_code_within_a_file_is_not_run(path, tmp_path):
     proof = tmp_path / "ran"
     spy = keras.layers.Lambda(lambda images, proof=str(proof): Path(proof).touch() or images)
