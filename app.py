@@ -119,11 +119,11 @@ figcaption { margin-top: 8px }
 section { flex: 4 1 180px }
 h2 { margin: 0 0 8px; font-size: 1.3rem }
 ol { margin: 0; padding: 0; list-style: none }
-li { display: grid; grid-template-columns: 1em 1fr 4em; gap: 8px; align-items: center; margin: 0;
+li { display: grid; grid-template-columns: 1em 1fr 4.5em; gap: 8px; align-items: center; margin: 0;
      font-variant-numeric: tabular-nums }
 li div { height: 14px; border-radius: 3px; background: var(--border-color-primary) }
 li i { display: block; height: 100%; border-radius: 3px; background: var(--body-text-color-subdued) }
-li span { text-align: right }
+li span { text-align: right; white-space: nowrap }
 li.best { font-weight: bold }
 li.best i { background: var(--color-accent) }
 """
