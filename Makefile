@@ -13,7 +13,6 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
 
 repro: .venv/installed
 	@dvc repro
-	@python -m stages.shared.headline
 
 app: .venv/installed-app
 	@dvc repro train

@@ -34,12 +34,12 @@ from scipy.stats import false_discovery_control
 from sklearn.metrics import confusion_matrix
 from tqdm import tqdm
 
-from stages.shared.headline import EVALUATION, TITLES, print_headline
 from stages.shared.mnist import load_split
 from stages.shared.params import HEADLINE, load_params
 from stages.shared.stage import remove_all_but, run, whole_file
 from stages.shared.suites import CLEAN, Suite, load_suites
 
+EVALUATION = Path("metrics/evaluation.json")
 TRAINING = Path("metrics/training.json")
 CURVES = Path("plots/training/plots/metrics")
 SETTINGS = Path("plots/training/params.yaml")  # those that the network was trained with
@@ -48,6 +48,8 @@ OUT = Path("plots/figures")
 REPORT = Path("plots/report.html")
 TEMPLATE = Path("stages/report.html.jinja")
 VEGA = Path("dvc_plots/vega.js")
+
+TITLES = {CLEAN: "MNIST test set", HEADLINE: "Repositioned test set"}
 
 # Colours that colour-blind people can tell apart (Okabe and Ito 2008), one meaning each.
 BLUE, ORANGE, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#767676"
@@ -378,6 +380,15 @@ def write_report(
     )
 
 
+def print_headline(evaluation: pd.DataFrame) -> None:
+    """Print accuracy and loss on the two main test sets, and where all the rest is to be found."""
+    print(f"\n{'':24}accuracy    loss")
+    for name, title in TITLES.items():
+        accuracy, loss = evaluation.loc[name, ["accuracy", "loss"]]
+        print(f"{title:24}{accuracy:8.2%}{loss:8.4f}")
+    print(f"\nThe whole story, with pictures: {REPORT}. Interactive plots: `dvc plots show`.")
+
+
 def main() -> None:
     params = load_params().plot
     images, labels = load_split("data/raw", "test")
@@ -428,7 +439,7 @@ def main() -> None:
             f"(() => {{{vl_convert.javascript_bundle(vl_version='5.21')}}})();\n", encoding="utf-8"
         )
 
-    print_headline()
+    print_headline(evaluation)
 
 
 if __name__ == "__main__":
