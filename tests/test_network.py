@@ -44,7 +44,7 @@ def test_a_flipped_byte_is_found(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(StageError, match=r"is missing or damaged .*; try another$"):
+    with pytest.raises(StageError, match=r"(?s)is missing or damaged .*; try another$"):
         load_network(path, "try another")
 
 
