@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from browser import CHROMIUM, FLAGS
 from conftest import ROOT
 from PIL import Image
 from test_predict import DIGITS, bomb, encode
@@ -30,8 +31,8 @@ webdriver = pytest.importorskip("selenium.webdriver", reason=NOT_INSTALLED)
 wait = pytest.importorskip("selenium.webdriver.support.wait", reason=NOT_INSTALLED)
 app = pytest.importorskip("app")
 
-CHROMIUM, DRIVER = map(shutil.which, ("chromium", "chromedriver"))
-in_a_browser = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium, chromedriver on the PATH")
+DRIVER = shutil.which("chromedriver")
+in_a_browser = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no Chromium or no chromedriver here")
 
 SEVEN = DIGITS[7]
 
@@ -75,20 +76,6 @@ sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
-# A browser in a container, kept from asking its maker's servers anything of its own.
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    "--window-size=1280,1000",
-]
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
@@ -125,7 +112,8 @@ def server(tmp_path_factory):
 def browser(tmp_path_factory):
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"]:
+    profile = tmp_path_factory.mktemp("browser")
+    for flag in [*FLAGS, "--window-size=1280,1000", f"--user-data-dir={profile}"]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     with webdriver.Chrome(options, webdriver.ChromeService(DRIVER)) as browser:
