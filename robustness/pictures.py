@@ -1,23 +1,13 @@
-"""Name the digit in a picture: PNG, JPEG, ... of one handwritten digit -> its label and probability.
+"""Pictures of digits, as people draw, photograph and scan them, turned into what the network reads."""
 
-    python -m stages.predict photo.jpg drawing.png
-    python -m stages.predict --json *.png
-
-Exit codes: 0, all files were predicted; 1, some could not be (a line each on the standard error stream says
-why, and the others are predicted all the same), or there is no network; 2, the command line is wrong.
-"""
-
-import argparse
 import io
-import json
-import sys
 import warnings
 
 import numpy as np
 from PIL import Image, ImageOps
 from scipy import ndimage
 
-from stages.shared.stage import run
+from robustness.mnist import SIDE
 
 # What cameras, scanners and drawing programs write. Pillow reads thirty more formats, one of them by starting
 # another program, and a picture may come from anywhere.
@@ -26,8 +16,7 @@ MAX_BYTES = 2**24
 MAX_PIXELS = 50_000_000  # as phone cameras make; a file of a few kilobytes can hold a thousand times as many
 MIN_SIDE = 8  # pixels
 
-SIDE = 28  # pixels: of an image in MNIST
-BOX = 20  # pixels: of the longest side of its digit
+BOX = 20  # pixels: of the longest side of a digit in MNIST
 
 WORKING_SIDE = 384  # pixels: enough for a digit a tenth as high as the picture
 # On blank paper, a soft shadow makes up to 40 grey levels of contrast, noise 5 times its standard deviation.
@@ -160,48 +149,3 @@ def centre(ink: np.ndarray) -> np.ndarray:
     image = np.zeros((SIDE, SIDE), np.uint8)
     image[top : top + ink.shape[0], left : left + ink.shape[1]] = np.rint(255 * ink)
     return image
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        "python -m stages.predict", description="Name the handwritten digit in each picture."
-    )
-    parser.add_argument("files", nargs="+", metavar="FILE", help=", ".join(FORMATS))
-    parser.add_argument("--json", action="store_true", help="print a list of predictions, for machines")
-    arguments = parser.parse_args()
-
-    files, digits = [], []
-    for file in arguments.files:
-        try:
-            with open(file, "rb") as content:
-                digits.append(read_digit(content.read(MAX_BYTES + 1)))
-            files.append(file)
-        except (PictureError, OSError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            print(f"error: {file}: {reason}", file=sys.stderr)
-    probabilities = []
-    if digits:
-        # Here, because importing it takes seconds, which a wrong file name should not.
-        from stages.shared.network import load_network
-
-        probabilities = load_network().predict(np.stack(digits), verbose=0)
-    predictions = [
-        {
-            "file": file,
-            "label": int(row.argmax()),
-            "probability": float(row.max()),
-            "probabilities": row.tolist(),
-        }
-        for file, row in zip(files, probabilities, strict=True)
-    ]
-    if arguments.json:
-        print(json.dumps(predictions, indent=2))
-    else:
-        for prediction in predictions:
-            print("{file}: {label} ({probability:.1%})".format(**prediction))
-    if len(files) < len(arguments.files):
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -1,10 +1,11 @@
-"""Keras on TensorFlow, without TensorFlow's start-up chatter: `from stages.shared.quiet_keras import keras`.
+"""Keras on TensorFlow, without TensorFlow's start-up chatter: `from robustness.quiet_keras import keras`.
 
 TensorFlow writes some two dozen lines to the standard error stream while it starts, before any log level
 applies. They are held back, and shown after all if the start fails. Later errors are shown as ever.
 """
 
 import os
+import sys
 import tempfile
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -18,6 +19,8 @@ with tempfile.TemporaryFile() as chatter:
         import tensorflow
 
         tensorflow.config.list_physical_devices()  # looks for GPUs now, not in the middle of our own output
+    except KeyboardInterrupt:  # it takes seconds, and `run` is not there yet to say so
+        sys.exit(130)
     except BaseException:
         chatter.seek(0)
         os.write(stderr, chatter.read())

@@ -3,14 +3,12 @@
 The whole file is checked before a stage works, so that a typing mistake costs a second, not a training.
 """
 
-import inspect
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -21,11 +19,11 @@ from pydantic import (
     create_model,
     model_validator,
 )
+from ruamel.yaml import YAML, YAMLError
 
-from stages.shared.stage import StageError
-
-HEADLINE = "repositioned"
-RESERVED = ("mnist", "label")  # the names of columns beside the suites' in plots/evaluation/predictions.csv
+from robustness.artifacts import CLEAN, HEADLINE
+from robustness.command import UserError
+from robustness.mnist import SIDE, TRAINING_DIGITS
 
 
 class Section(BaseModel):
@@ -83,7 +81,8 @@ class Perturb(Section):
 
 
 class Train(Section):
-    seed: Annotated[int, Field(ge=0)]
+    network: str
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
     training_digits: Annotated[int, Field(ge=1)]
     validation_digits: Annotated[int, Field(ge=1)]
     epochs: Annotated[int, Field(ge=1)]
@@ -92,15 +91,13 @@ class Train(Section):
     augment: bool
     augmentation: dict[str, dict[str, Any]]
 
-    @property
-    def active_augmentation(self) -> dict[str, dict[str, Any]]:
-        return self.augmentation if self.augment else {}
-
     @model_validator(mode="after")
     def _digits_fit(self) -> "Train":
         total = self.training_digits + self.validation_digits
-        if total > 60_000:
-            raise ValueError(f"training_digits + validation_digits: got {total}; allowed: at most 60000")
+        if total > TRAINING_DIGITS:
+            raise ValueError(
+                f"training_digits + validation_digits: got {total}; allowed: at most {TRAINING_DIGITS}"
+            )
         return self
 
 
@@ -124,43 +121,47 @@ class Params(Section):
 def load_params(path: str | Path = "params.yaml") -> Params:
     """Read and check the whole of params.yaml.
 
-    Raises StageError naming every wrong key, or else the first wrong suite or kind of augmentation; what it
+    Raises UserError naming every wrong key, or else the first wrong suite or kind of augmentation; what it
     got and what is allowed.
     """
-    try:
-        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StageError(f"{path} not found: run this from the top folder of the project") from None
-    # ValueError, KeyError: a date, a number or a boolean that YAML cannot read.
-    except (yaml.YAMLError, ValueError, KeyError, RecursionError) as error:
-        raise StageError(f"{path} is not valid YAML: {error}") from None
-    params = _validate(Params, raw, path)
+    params = _validate(Params, _read_yaml(path), path)
     if HEADLINE not in params.perturb.suites:
-        raise StageError(
+        raise UserError(
             f"{path}: perturb.suites.{HEADLINE}: missing; it is the set that the headline is about"
         )
     for name, suite in params.perturb.suites.items():
-        if name in RESERVED:
-            raise StageError(f"{path}: perturb.suites.{name}: this name is taken; allowed: any other")
+        if name == CLEAN:
+            raise UserError(f"{path}: perturb.suites.{name}: this name is taken; allowed: any other")
         _check_suite(suite, f"{path}: perturb.suites.{name}")
     augmentation = params.train.augmentation
     for kind, setting in augmentation.items():
         _check_augmentation(kind, setting, f"{path}: train.augmentation.{kind}")
     total = sum(setting["probability"] for setting in augmentation.values())
     if total > 1 + 1e-9:
-        raise StageError(
+        raise UserError(
             f"{path}: train.augmentation: the probabilities add up to {total:g}; allowed: at most 1, because"
             " a digit is perturbed by one kind at most"
         )
     return params
 
 
+def _read_yaml(path: str | Path) -> Any:
+    """Read YAML 1.2, as DVC does: PyYAML reads 1.1, where 1e-3 is a word."""
+    try:
+        return YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} not found: run this from the top folder of the project") from None
+    # Beside YAMLError: what a date, a number or a depth raises that cannot be.
+    except (YAMLError, ValueError, KeyError, RecursionError) as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from None
+
+
 def _check_suite(suite: dict[str, Any], where: str) -> None:
-    """{kind: rotate, degrees: 30}: the strengths are checked against the signature of the kind."""
+    """{kind: rotate, degrees: 30}: the strengths are checked against what the kind allows."""
     kind = suite.get("kind")
     if not isinstance(kind, str) or kind not in _kinds():
-        raise StageError(f"{where}: kind: got {kind!r}; allowed: {', '.join(_kinds())}")
-    fields = {strength.name: (strength.annotation, strength.default) for strength in _strengths(kind)}
+        raise UserError(f"{where}: kind: got {kind!r}; allowed: {', '.join(_kinds())}")
+    fields = {name: (strength, None) for name, strength in _strengths(kind).items()}
     _validate(create_model("Suite", __base__=Section, kind=(str, ...), **fields), suite, where)
     _try(kind, {name: value for name, value in suite.items() if name != "kind"}, where)
 
@@ -168,19 +169,18 @@ def _check_suite(suite: dict[str, Any], where: str) -> None:
 def _check_augmentation(kind: str, setting: dict[str, Any], where: str) -> None:
     """{probability: 0.5, degrees: [0, 30]}: each strength is drawn between its two bounds."""
     if kind not in _kinds():
-        raise StageError(f"{where}: unknown kind; allowed: {', '.join(_kinds())}")
+        raise UserError(f"{where}: unknown kind; allowed: {', '.join(_kinds())}")
     probability = Annotated[float, Field(ge=0, le=1)]
     fields = {
-        strength.name: (Annotated[list[strength.annotation], Field(min_length=2, max_length=2)], None)
-        for strength in _strengths(kind)
+        name: (Annotated[list[strength], Field(min_length=2, max_length=2)], None)
+        for name, strength in _strengths(kind).items()
     }
-    _validate(
-        create_model("Setting", __base__=Section, probability=(probability, ...), **fields), setting, where
-    )
+    schema = create_model("Setting", __base__=Section, probability=(probability, ...), **fields)
+    _validate(schema, setting, where)
     bounds = {name: pair for name, pair in setting.items() if name != "probability"}
     for name, (low, high) in bounds.items():
         if low > high:
-            raise StageError(f"{where}.{name}: got [{low}, {high}]; allowed: the lower bound first")
+            raise UserError(f"{where}.{name}: got [{low}, {high}]; allowed: the lower bound first")
     for corner in itertools.product(*bounds.values()):
         _try(kind, dict(zip(bounds, corner, strict=True)), where)
 
@@ -188,28 +188,33 @@ def _check_augmentation(kind: str, setting: dict[str, Any], where: str) -> None:
 def _try(kind: str, strengths: dict[str, float], where: str) -> None:
     """Some strengths are impossible only together; the perturbation itself says so, here on a blank image."""
     try:
-        _kinds()[kind](np.zeros((1, 28, 28), np.uint8), np.random.default_rng(0), **strengths)
+        _kinds()[kind](np.zeros((1, SIDE, SIDE), np.uint8), np.random.default_rng(0), **strengths)
     except ValueError as error:
-        raise StageError(f"{where}: {error}") from None
+        raise UserError(f"{where}: {error}") from None
 
 
 def _kinds() -> Mapping[str, Any]:
     # Imported here, not above, because only the check needs it: nothing that download or plot write
     # depends on which perturbations exist.
-    from stages.shared.perturbations import KINDS
+    from robustness.perturbations import KINDS
 
     return KINDS
 
 
-def _strengths(kind: str) -> list[inspect.Parameter]:
-    return list(inspect.signature(_kinds()[kind]).parameters.values())[2:]
+def _strengths(kind: str) -> dict[str, Any]:
+    from robustness.perturbations import ranges
+
+    return {
+        name: Annotated[float, Field(ge=strength.low, le=strength.high)]
+        for name, strength in ranges(kind).items()
+    }
 
 
 def _validate(schema: type[Section], value: Any, where: object) -> Any:
     try:
         return schema.model_validate(value)
     except ValidationError as invalid:
-        raise StageError(
+        raise UserError(
             "\n".join(f"{where}: {_describe(error, schema)}" for error in invalid.errors())
         ) from None
 

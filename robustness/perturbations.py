@@ -22,13 +22,15 @@ To add a kind, write such a function here and decorate it with `@kind`: the sche
 tests find it in `KINDS`.
 """
 
+import inspect
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
-from pydantic import Field
+from annotated_types import Interval
 
-SIDE = 28
+from robustness.mnist import SIDE
+
 PIXELS = np.arange(SIDE, dtype=np.float32)
 ROWS, COLUMNS = PIXELS[:, None], PIXELS[None, :]
 
@@ -45,6 +47,21 @@ def kind(function: Callable[..., Perturbed]) -> Callable[..., Perturbed]:
     """Enter `function` in `KINDS` under its own name."""
     KINDS[function.__name__] = function
     return function
+
+
+class Range(NamedTuple):
+    """What may be asked of a strength: from `low` to `high`, or else `default`."""
+
+    low: float
+    high: float
+    default: float
+
+
+def ranges(kind: str) -> dict[str, Range]:
+    """The strengths of a kind, by name, from its signature; KeyError if there is no such kind."""
+    strengths = list(inspect.signature(KINDS[kind]).parameters.values())[2:]
+    limits = {strength.name: strength.annotation.__metadata__[0] for strength in strengths}
+    return {each.name: Range(limits[each.name].ge, limits[each.name].le, each.default) for each in strengths}
 
 
 def perturb(images: np.ndarray, kind: str, rng: np.random.Generator, **strengths: Strength) -> Perturbed:
@@ -79,8 +96,8 @@ def _to_uint8(values: np.ndarray) -> np.ndarray:
 def reposition(
     images: np.ndarray,
     rng: np.random.Generator,
-    canvas: Annotated[float, Field(ge=28, le=280)] = 56.0,
-    zoom: Annotated[float, Field(ge=1, le=10)] = 1.0,
+    canvas: Annotated[float, Interval(ge=28, le=280)] = 56.0,
+    zoom: Annotated[float, Interval(ge=1, le=10)] = 1.0,
 ) -> Perturbed:
     """Lay the digit at a random place on an empty canvas, then shrink that to 28 x 28 by area averaging.
 
@@ -139,7 +156,7 @@ def _shares(start: np.ndarray, canvas: np.ndarray, zoom: np.ndarray) -> np.ndarr
 def rotate(
     images: np.ndarray,
     rng: np.random.Generator,
-    degrees: Annotated[float, Field(ge=0, le=180)] = 30.0,
+    degrees: Annotated[float, Interval(ge=0, le=180)] = 30.0,
 ) -> Perturbed:
     """Turn the digit about the centre of the image. Draws the sense: `degrees`, > 0 counter-clockwise."""
     degrees = degrees * _signs(rng, len(images), 1)[0]
@@ -151,7 +168,7 @@ def rotate(
 def shear(
     images: np.ndarray,
     rng: np.random.Generator,
-    degrees: Annotated[float, Field(ge=0, le=60)] = 23.0,
+    degrees: Annotated[float, Interval(ge=0, le=60)] = 23.0,
 ) -> Perturbed:
     """Slide rows sideways, so that upright strokes lean. Draws the side: `degrees`, > 0 to the right."""
     degrees = degrees * _signs(rng, len(images), 1)[0]
@@ -162,7 +179,7 @@ def shear(
 def scale(
     images: np.ndarray,
     rng: np.random.Generator,
-    factor: Annotated[float, Field(ge=0.5, le=1.4)] = 0.7,
+    factor: Annotated[float, Interval(ge=0.5, le=1.4)] = 0.7,
 ) -> Perturbed:
     """Shrink (factor < 1) or enlarge (factor > 1) the digit about the centre of the image."""
     inverse = 1 / np.asarray(factor, float)
@@ -173,7 +190,7 @@ def scale(
 def translate(
     images: np.ndarray,
     rng: np.random.Generator,
-    pixels: Annotated[float, Field(ge=0, le=14)] = 3.0,
+    pixels: Annotated[float, Interval(ge=0, le=14)] = 3.0,
 ) -> Perturbed:
     """Move the digit this far along both axes. Draws the senses: `down` and `right`, in pixels."""
     down, right = pixels * _signs(rng, len(images), 2)
@@ -227,7 +244,7 @@ def _flat_index(row: np.ndarray, column: np.ndarray, images: np.ndarray) -> np.n
 def shot_noise(
     images: np.ndarray,
     rng: np.random.Generator,
-    photons: Annotated[float, Field(ge=1, le=1000)] = 3.0,
+    photons: Annotated[float, Interval(ge=1, le=1000)] = 3.0,
 ) -> Perturbed:
     """Count light photon by photon: Poisson noise, with so many photons expected from a pixel of full ink."""
     photons_per_level = _per_image(photons) / 255
@@ -238,7 +255,7 @@ def shot_noise(
 def impulse_noise(
     images: np.ndarray,
     rng: np.random.Generator,
-    fraction: Annotated[float, Field(ge=0, le=1)] = 0.17,
+    fraction: Annotated[float, Interval(ge=0, le=1)] = 0.17,
 ) -> Perturbed:
     """Turn this fraction of the pixels, on average, into pepper (0) and salt (255) in equal parts."""
     chance = rng.random(images.shape, dtype=np.float32)
@@ -256,8 +273,8 @@ def impulse_noise(
 def glass_blur(
     images: np.ndarray,
     rng: np.random.Generator,
-    sigma: Annotated[float, Field(ge=0, le=3)] = 0.7,
-    displacement: Annotated[float, Field(ge=0, le=4)] = 1.5,
+    sigma: Annotated[float, Interval(ge=0, le=3)] = 0.7,
+    displacement: Annotated[float, Interval(ge=0, le=4)] = 1.5,
 ) -> Perturbed:
     """Look through frosted glass: blur, show at every pixel one near it, blur again.
 
@@ -280,7 +297,7 @@ def glass_blur(
 def motion_blur(
     images: np.ndarray,
     rng: np.random.Generator,
-    pixels: Annotated[float, Field(ge=0, le=28)] = 7.0,
+    pixels: Annotated[float, Interval(ge=0, le=28)] = 7.0,
 ) -> Perturbed:
     """Average the image along a straight path of this length, as if the camera moved during the exposure.
 
@@ -317,7 +334,7 @@ def _blur(values: np.ndarray, sigma: Strength) -> np.ndarray:
 def brightness(
     images: np.ndarray,
     rng: np.random.Generator,
-    increase: Annotated[float, Field(ge=0, le=0.9)] = 0.5,
+    increase: Annotated[float, Interval(ge=0, le=0.9)] = 0.5,
 ) -> Perturbed:
     """Add this fraction of the full scale to every pixel."""
     return _to_uint8(images + 255 * _per_image(increase)), {}
@@ -327,7 +344,7 @@ def brightness(
 def fog(
     images: np.ndarray,
     rng: np.random.Generator,
-    opacity: Annotated[float, Field(ge=0, le=0.9)] = 0.75,
+    opacity: Annotated[float, Interval(ge=0, le=0.9)] = 0.75,
 ) -> Perturbed:
     """Mix the image with fog, which makes up this fraction of the light.
 
@@ -353,7 +370,7 @@ def fog(
 def stripe(
     images: np.ndarray,
     rng: np.random.Generator,
-    pixels: Annotated[float, Field(ge=0, le=14)] = 7.0,
+    pixels: Annotated[float, Interval(ge=0, le=14)] = 7.0,
 ) -> Perturbed:
     """Invert a stripe this wide along the left edge of the image, and another along the right."""
     middle_of_column = np.minimum(COLUMNS, SIDE - 1 - COLUMNS) + 0.5
@@ -364,7 +381,7 @@ def stripe(
 def spatter(
     images: np.ndarray,
     rng: np.random.Generator,
-    fraction: Annotated[float, Field(ge=0, le=0.9)] = 0.15,
+    fraction: Annotated[float, Interval(ge=0, le=0.9)] = 0.15,
 ) -> Perturbed:
     """Cover this fraction of the image with blobs of mud: the peaks of smooth noise, in MNIST-C's grey."""
     noise = _blur(rng.random(images.shape, dtype=np.float32) - np.float32(0.5), sigma=1.5)
@@ -378,7 +395,7 @@ def spatter(
 def dotted_line(
     images: np.ndarray,
     rng: np.random.Generator,
-    thickness: Annotated[float, Field(ge=0, le=8)] = 2.0,
+    thickness: Annotated[float, Interval(ge=0, le=8)] = 2.0,
 ) -> Perturbed:
     """Draw a dotted line, so many pixels thick, from the left edge to the right.
 
@@ -396,7 +413,7 @@ def dotted_line(
 def zigzag(
     images: np.ndarray,
     rng: np.random.Generator,
-    thickness: Annotated[float, Field(ge=0, le=4)] = 2.0,
+    thickness: Annotated[float, Interval(ge=0, le=4)] = 2.0,
 ) -> Perturbed:
     """Draw a zigzag line, so many pixels thick, from the left edge to the right.
 
@@ -427,7 +444,7 @@ def _draw_line(images: np.ndarray, distance: np.ndarray, thickness: Strength) ->
 def edges(
     images: np.ndarray,
     rng: np.random.Generator,
-    sigma: Annotated[float, Field(ge=0.5, le=2)] = 1.0,
+    sigma: Annotated[float, Interval(ge=0.5, le=2)] = 1.0,
 ) -> Perturbed:
     """Keep only the outlines, as ink one pixel thick.
 

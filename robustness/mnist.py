@@ -1,4 +1,4 @@
-"""The MNIST files: what they are called, how to recognise them, and how to read them into arrays.
+"""The MNIST files: what they are called, how to recognise them, and how to read and write them.
 
 IDX, their format: a big-endian 32-bit magic number, one 32-bit size per dimension, the values.
 http://yann.lecun.com/exdb/mnist/ (LeCun, Cortes, Burges 1998) defines it.
@@ -12,12 +12,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.shared.stage import StageError
+from robustness.command import UserError
+
+SIDE = 28  # pixels: of an image
+TRAINING_DIGITS = 60_000
 
 SPLITS = {  # split: (images, labels)
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
+
+
+class Digits(NamedTuple):
+    """Images, uint8 (n, 28, 28), 0 = background, 255 = ink; and their labels, uint8 (n,), 0 to 9."""
+
+    images: np.ndarray
+    labels: np.ndarray
 
 
 class Fingerprint(NamedTuple):
@@ -42,33 +52,33 @@ FILES = {
     ),
 }
 
-MAGIC = {2051: (28, 28), 2049: ()}  # uint8 images, uint8 labels: the shape of one of them
+MAGIC = {2051: (SIDE, SIDE), 2049: ()}  # uint8 images, uint8 labels: the shape of one of them
 
 REMEDY = "Run `dvc repro download` to fetch it again."
 
 
-def load_split(folder: str | Path, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Read images, uint8 (n, 28, 28), and labels, uint8 (n,), of `split`, "train" or "test".
+def load_split(folder: str | Path, split: str) -> Digits:
+    """Read `split`, "train" or "test".
 
-    Raises StageError if a file is missing or malformed, if there are not as many labels as images, or if a
+    Raises UserError if a file is missing or malformed, if there are not as many labels as images, or if a
     label is no digit.
     """
     image_file, label_file = (Path(folder, name) for name in SPLITS[split])
     images, labels = read_idx(image_file), read_idx(label_file)
-    if images.shape != (len(labels), 28, 28) or labels.ndim != 1:
-        raise StageError(
+    if images.shape != (len(labels), SIDE, SIDE) or labels.ndim != 1:
+        raise UserError(
             f"{image_file} and {label_file.name}: expected a label for each image of 28 x 28 pixels, "
             f"found arrays of {images.shape} and {labels.shape}. {REMEDY}"
         )
     if labels.max() > 9:
-        raise StageError(f"{label_file}: expected labels from 0 to 9, found {labels.max()}. {REMEDY}")
-    return images, labels
+        raise UserError(f"{label_file}: expected labels from 0 to 9, found {labels.max()}. {REMEDY}")
+    return Digits(images, labels)
 
 
 def read_idx(path: str | Path) -> np.ndarray:
     """Read an uncompressed IDX file of uint8 images, (n, 28, 28), or uint8 labels, (n,), with n > 0.
 
-    Raises StageError if the file is missing, or is not exactly what its header announces; a header is
+    Raises UserError if the file is missing, or is not exactly what its header announces; a header is
     compared with the length of the file before memory is taken for it.
     """
     try:
@@ -76,18 +86,23 @@ def read_idx(path: str | Path) -> np.ndarray:
             header = file.read(16)
             length = os.fstat(file.fileno()).st_size
     except FileNotFoundError:
-        raise StageError(f"{path}: no such file. Run `dvc repro download` to fetch it.") from None
+        raise UserError(f"{path}: no such file. Run `dvc repro download` to fetch it.") from None
     magic = int.from_bytes(header[:4])
     if magic not in MAGIC:
-        raise StageError(f"{path}: expected magic number 2051 or 2049 (uint8 IDX), found {magic}. {REMEDY}")
+        raise UserError(f"{path}: expected magic number 2051 or 2049 (uint8 IDX), found {magic}. {REMEDY}")
     offset = 8 + 4 * len(MAGIC[magic])
     if length < offset:
-        raise StageError(f"{path}: expected an IDX header of {offset} bytes, found {length}. {REMEDY}")
+        raise UserError(f"{path}: expected an IDX header of {offset} bytes, found {length}. {REMEDY}")
     n, *shape = struct.unpack_from(f">{offset // 4 - 1}I", header, offset=4)
     if tuple(shape) != MAGIC[magic] or n == 0:
         expected = f"one or more of shape {MAGIC[magic]}"
-        raise StageError(f"{path}: expected {expected}, found {n} of {tuple(shape)}. {REMEDY}")
+        raise UserError(f"{path}: expected {expected}, found {n} of {tuple(shape)}. {REMEDY}")
     expected = offset + n * math.prod(shape)
     if length != expected:
-        raise StageError(f"{path}: expected {expected} bytes, as its header says, found {length}. {REMEDY}")
+        raise UserError(f"{path}: expected {expected} bytes, as its header says, found {length}. {REMEDY}")
     return np.fromfile(path, dtype=np.uint8, offset=offset).reshape(n, *shape)
+
+
+def to_idx(array: np.ndarray) -> bytes:
+    """Encode a uint8 array, images (n, 28, 28) or labels (n,), as an IDX file."""
+    return struct.pack(f">{1 + array.ndim}I", 0x800 + array.ndim, *array.shape) + array.tobytes()

@@ -1,0 +1,23 @@
+"""What the stages pass to each other: where each file lies, what the test sets and columns are called."""
+
+from pathlib import Path
+
+# data/, models/: kept by DVC
+RAW = Path("data/raw")  # download -> perturb, train, evaluate, plot
+PERTURBED = Path("data/perturbed")  # perturb -> evaluate, plot
+MODEL = Path("models/model.keras")  # train -> evaluate
+BASELINE = Path("models/baseline.keras")  # in git; models/README.md says how it was trained
+CHECKPOINT = Path("models/checkpoint.keras")  # train -> train, after an interruption
+
+# metrics/, plots/: kept by git
+TRAINING = Path("metrics/training.json")  # train -> plot
+CURVES = Path("plots/training")  # train -> plot
+SUMMARY = Path("metrics/summary.json")  # evaluate -> dvc metrics
+EVALUATION = Path("metrics/evaluation.json")  # evaluate -> plot
+TABLES = Path("plots/evaluation")  # evaluate -> plot, scripts.compare
+FIGURES = Path("plots/figures")  # plot
+REPORT = Path("plots/report.html")  # plot
+VEGA = Path("dvc_plots/vega.js")  # plot -> dvc plots show
+
+CLEAN = "mnist"  # the MNIST test set, among the names of the suites
+HEADLINE = "repositioned"  # the suite that must be there

@@ -1,0 +1,40 @@
+"""How every stage and script starts and fails: `run(main)`, and the error that users can mend."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+INTERRUPTED = 130  # what a shell expects after Ctrl+C: 128 + SIGINT
+
+
+class UserError(Exception):
+    """A fault that the user can mend: its message says what was expected, what was found, what to do."""
+
+
+def run_stage(main: Callable[[], None], manual: str | None) -> None:
+    """Run a stage, which takes no arguments but --help; manual: the docstring of its module."""
+    parser = argparse.ArgumentParser(description=manual, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
+    run(main)
+
+
+def run(main: Callable[[], None]) -> None:
+    """Call `main`; end with one message instead of a traceback on what a user does or can mend."""
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("\ninterrupted; what is finished is safe, the same command goes on from there", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read the output has had enough, as in `| head`. Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        # A full disk is reported by the write, which may know no file name.
+        place = "" if error.filename is None else f"{error.filename}: "
+        sys.exit(f"error: {place}{error.strerror}. Mend that and run the same command again.")

@@ -1,0 +1,159 @@
+"""What is measured of a network on a test set, from its predicted probabilities."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import classification_report, log_loss
+
+from robustness.artifacts import CLEAN
+from robustness.mnist import SIDE
+from robustness.significance import mcnemar, wilson_interval
+from robustness.suites import Suite
+
+MISTAKES = 24  # the most confident mistakes of each set that are kept for the pictures
+POSITION_CELLS = 7  # rows and columns of the map of accuracy by position
+
+# Two groups of suites, whether or not `train.augment` is on: so that runs with and without it compare alike.
+LISTED = "augmentation_kinds"  # suites of kinds that `train.augmentation` lists
+OTHERS = "other_kinds"
+ALL = "all_suites"
+
+
+def judge(suite: Suite, probabilities: np.ndarray, baseline_probabilities: np.ndarray) -> pd.DataFrame:
+    """One row for each digit of a set: what it is, what it was taken for, and its random parameters.
+
+    Both probabilities: float (n, 10), softmax outputs.
+    """
+    predicted = probabilities.argmax(axis=1)
+    return pd.DataFrame(
+        {
+            "label": suite.labels,
+            "predicted": predicted,
+            "confidence": probabilities.max(axis=1),
+            "correct": predicted == suite.labels,
+            "baseline_correct": baseline_probabilities.argmax(axis=1) == suite.labels,
+        }
+        | dict(suite.drawn)
+    )
+
+
+def group_of(kind: str, augmentation: dict[str, Any]) -> str:
+    """The group to which a set of this kind belongs: LISTED, OTHERS, or CLEAN for itself."""
+    return CLEAN if kind == CLEAN else LISTED if kind in augmentation else OTHERS
+
+
+def measure(
+    suite: Suite, digits: pd.DataFrame, probabilities: np.ndarray, augmentation: dict[str, Any], bins: int
+) -> dict[str, Any]:
+    """The account of one set in metrics/evaluation.json, from its `judge` table and probabilities (n, 10).
+
+    augmentation: the kinds that `train.augmentation` lists; bins: of confidence, for the calibration error.
+    """
+    low, high = wilson_interval(digits["correct"])
+    report = classification_report(
+        digits["label"], digits["predicted"], labels=range(10), output_dict=True, zero_division=0
+    )
+    return {
+        "kind": suite.kind,
+        "group": group_of(suite.kind, augmentation),
+        "images": hashlib.sha256(suite.images).hexdigest()[:12],
+        "count": len(digits),
+        "accuracy": digits["correct"].mean(),
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "loss": log_loss(digits["label"], probabilities, labels=range(10)),
+        "macro_f1": report["macro avg"]["f1-score"],
+        "calibration_error": calibration_error(calibration_table(digits, bins)),
+        "baseline_accuracy": digits["baseline_correct"].mean(),
+        "baseline_p": mcnemar(digits["baseline_correct"], digits["correct"])["p"],
+        "per_digit": {digit: report[digit] for digit in map(str, range(10))},
+    }
+
+
+def calibration_table(digits: pd.DataFrame, bins: int) -> pd.DataFrame:
+    """Mean confidence, accuracy and count of digits in equal bins of confidence; empty bins are left out.
+
+    This is the reliability diagram of Guo et al. 2017 (arXiv 1706.04599).
+    """
+    index = np.minimum((digits["confidence"] * bins).astype(int), bins - 1).rename("bin")
+    return digits.groupby(index).agg(
+        confidence=("confidence", "mean"), accuracy=("correct", "mean"), count=("correct", "size")
+    )
+
+
+def calibration_error(table: pd.DataFrame) -> float:
+    """Expected calibration error (Guo et al. 2017): the mean gap of confidence and accuracy, by count."""
+    return float(np.average((table["confidence"] - table["accuracy"]).abs(), weights=table["count"]))
+
+
+def most_confident_mistakes(digits: pd.DataFrame) -> pd.DataFrame:
+    """The mistakes of one set that the network was most sure of, with the number of each image in the set."""
+    mistakes = digits[~digits["correct"]].nlargest(MISTAKES, "confidence")
+    return mistakes[["label", "predicted", "confidence"]].rename_axis("image").reset_index()
+
+
+def digit_size(canvas: Any, zoom: Any) -> Any:
+    """How large a repositioned digit is, 1 being its size in MNIST."""
+    return SIDE * zoom / canvas
+
+
+def accuracy_by_size(digits: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy with its interval for each size of the digit, 1 being its size in MNIST."""
+    rows = []
+    for size, group in digits.groupby(digit_size(digits["canvas"], digits["zoom"]).round(3)):
+        low, high = wilson_interval(group["correct"])
+        rows.append(
+            {
+                "size": size,
+                "accuracy": group["correct"].mean(),
+                "accuracy_low": low,
+                "accuracy_high": high,
+                "baseline_accuracy": group["baseline_correct"].mean(),
+                "count": len(group),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def accuracy_by_position(digits: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy in each cell of a grid over all places where the digit fits, counted from the top left."""
+    room = (digits["canvas"] - SIDE * digits["zoom"]).clip(lower=1e-9)
+    row, column = (
+        (digits[edge] / room * POSITION_CELLS).clip(upper=POSITION_CELLS - 1).astype(int)
+        for edge in ("top", "left")
+    )
+    return (
+        digits.groupby([row.rename("row"), column.rename("column")])["correct"]
+        .agg(accuracy="mean", count="size")
+        .reset_index()
+    )
+
+
+def summarise(evaluation: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The numbers that `dvc metrics diff` compares: accuracy and loss of each set, and means over the suites.
+
+    Mean corruption error, as in MNIST-C (Mu and Gilmer 2019, arXiv 1906.02337): the mean over the suites
+    of the network's error divided by the baseline's; below 1, the network is the more robust of the two.
+    """
+    suites = [account for name, account in evaluation.items() if name != CLEAN]
+    errors = [(1 - account["accuracy"], 1 - account["baseline_accuracy"]) for account in suites]
+    means = {ALL: np.mean([account["accuracy"] for account in suites])}
+    for group in (LISTED, OTHERS):
+        accuracies = [account["accuracy"] for account in suites if account["group"] == group]
+        means |= {group: np.mean(accuracies)} if accuracies else {}
+    return {
+        "accuracy": {name: account["accuracy"] for name, account in evaluation.items()},
+        "loss": {name: account["loss"] for name, account in evaluation.items()},
+        "mean_accuracy": means,
+        "worst_accuracy": min(account["accuracy"] for account in suites),
+        "mean_corruption_error": np.mean([error / baseline for error, baseline in errors if baseline > 0]),
+    }
+
+
+def rounded(value: Any) -> Any:
+    """Round every number in nested dictionaries to four decimals, so that a diff shows no noise."""
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    return round(float(value), 4) if isinstance(value, float) else value

@@ -1,0 +1,303 @@
+"""The pictures: tables and arrays in, Matplotlib figures out.
+
+Every title states a finding with its number, so that a picture can be understood on its own; in the report
+it is also the text for people who cannot see the picture.
+"""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from PIL import Image
+from sklearn.metrics import confusion_matrix
+
+from robustness.artifacts import CLEAN, HEADLINE
+from robustness.evaluation import LISTED, OTHERS, digit_size
+from robustness.significance import BETTER, UNCLEAR, WORSE, verdicts
+from robustness.suites import Suite
+
+TITLES = {CLEAN: "MNIST test set", HEADLINE: "Repositioned test set"}
+GROUPS = {LISTED: "Altered by kinds in the augmentation", OTHERS: "Altered by other kinds"}
+
+# Colours that colour-blind people can tell apart (Okabe and Ito 2008), one meaning each.
+BLUE, ORANGE, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#767676"
+STYLE = {
+    "figure.constrained_layout.use": True,
+    "figure.titlesize": 11,
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+}
+WIDE, HALF = 8, 5.2  # inches; pictures of one width, one below the other, have letters of one size
+CHANCE = 0.1  # the accuracy of guessing among ten digits
+PERCENT = "{x:.0%}"  # whole percents on an axis
+
+
+def draw_learning_curves(curves: dict[str, pd.DataFrame]) -> Figure:
+    """Accuracy and loss over the epochs; curves: "training/accuracy", ... -> (step, value)."""
+    figure, axes = plt.subplots(1, 2, figsize=(WIDE, 3.4))
+    for ax, quantity in zip(axes, ("accuracy", "loss"), strict=True):
+        for part, colour, line in (("training", ORANGE, "s--"), ("validation", BLUE, "o-")):
+            curve = curves[f"{part}/{quantity}"]
+            ax.plot(curve["step"] + 1, curve[quantity], line, color=colour, ms=4, label=f"{part} digits")
+        ax.set(xlabel="epoch")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    accuracy, loss = (curves[f"validation/{quantity}"][quantity] for quantity in ("accuracy", "loss"))
+    axes[0].set(ylabel="accuracy", title=f"{accuracy.iloc[-1]:.2%} of the validation digits\nare read right")
+    axes[0].yaxis.set_major_formatter(PercentFormatter(1))
+    axes[1].set(
+        ylabel="loss (cross-entropy)",
+        ylim=(0, None),
+        title=f"Validation loss: {loss.iloc[0]:.3f} at first,\n{loss.iloc[-1]:.3f} at last",
+    )
+    axes[1].legend()
+    return figure
+
+
+def draw_confusion_matrix(predictions: pd.DataFrame, set_title: str) -> Figure:
+    """Which digit is taken for which. Colour shows mistakes only: the diagonal would drown them."""
+    counts = confusion_matrix(predictions["label"], predictions["predicted"], labels=range(10))
+    mistakes = counts * (1 - np.eye(10, dtype=int))
+    most = mistakes.max()
+    true, taken = np.unravel_index(mistakes.argmax(), mistakes.shape)
+    title = f"{set_title}: {mistakes.sum():,} of {counts.sum():,} digits mistaken"
+    if most:
+        title += f",\nmost often {true} taken for {taken} ({most:,} of {counts[true].sum():,})"
+    figure, ax = plt.subplots(figsize=(HALF, 5.4))
+    ax.imshow(np.ma.masked_where(np.eye(10), mistakes), cmap="Oranges", vmin=0, vmax=max(most, 1))
+    for row, column in np.argwhere(counts):
+        dark = mistakes[row, column] > 0.6 * most
+        colour = GREY if row == column else "white" if dark else "black"
+        ax.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", fontsize=8, color=colour)
+    ax.set(title=title, xlabel="predicted digit", ylabel="true digit", xticks=range(10), yticks=range(10))
+    ax.grid(False)
+    return figure
+
+
+def draw_before_and_after(before: np.ndarray, after: Suite, columns: int) -> Figure:
+    """A row of digits as they are in MNIST, and the same ones altered; before: uint8 (n, 28, 28)."""
+    figure, axes = plt.subplots(2, columns, figsize=(max(WIDE, 0.4 * columns), 2.3), squeeze=False)
+    size = mean_size(after)
+    entitle(figure, f"The same digits in MNIST and repositioned: {size:.0%} of their size, at random places")
+    for row, images, name in ((0, before, "MNIST"), (1, after.images, "repositioned")):
+        for ax, image, label in zip(axes[row], images, after.labels, strict=False):
+            show(ax, image, str(label) if row == 0 else "")
+        axes[row, 0].set_ylabel(name)
+    return figure
+
+
+def draw_mistakes(images: np.ndarray, mistakes: pd.DataFrame, set_title: str) -> Figure:
+    """The digits that the network gets wrong while being most sure; mistakes: rows of mistakes.csv."""
+    columns = 6
+    rows = max(1, -(-len(mistakes) // columns))
+    figure, axes = plt.subplots(rows, columns, figsize=(HALF, 1.24 * rows + 0.6), squeeze=False)
+    title = f"{set_title}: no mistakes"
+    if len(mistakes):
+        worst = mistakes.loc[mistakes["confidence"].idxmax()]
+        title = (
+            f"{set_title}: the most confident mistakes,\n"
+            f"surest of all: {worst['label']} taken for {worst['predicted']}, {worst['confidence']:.1%} sure"
+        )
+    entitle(figure, title)
+    for ax in axes.flat:
+        ax.axis("off")
+    for ax, mistake in zip(axes.flat, mistakes.itertuples(), strict=False):
+        ax.axis("on")
+        title = f"{mistake.label} taken for {mistake.predicted}\n{mistake.confidence:.1%} sure"
+        show(ax, images[mistake.image], title)
+    return figure
+
+
+def draw_accuracy_by_suite(
+    evaluation: pd.DataFrame, examples: Mapping[str, np.ndarray] = MappingProxyType({})
+) -> Figure:
+    """Accuracy on every set: the baseline's, this network's with its interval, and what lies between.
+
+    evaluation: one row a set; examples: SET -> an image of it, uint8 (28, 28), shown beside its name.
+    """
+    verdict = verdicts(evaluation["accuracy"] - evaluation["baseline_accuracy"], evaluation["baseline_p"])
+    evaluation = evaluation.assign(colour=verdict.map({BETTER: BLUE, WORSE: RED, UNCLEAR: "black"}))
+    suites = evaluation.drop(CLEAN)
+    best_first = suites.sort_values("accuracy", ascending=False, kind="stable")
+    groups = {"Not altered": evaluation.loc[[CLEAN]]}
+    groups |= {title: best_first[best_first["group"] == group] for group, title in GROUPS.items()}
+    lines = [line for name, group in groups.items() if len(group) for line in (name, *group.itertuples())]
+    figure, ax = plt.subplots(figsize=(WIDE, 0.3 * len(lines) + 1.7))
+
+    def beside(place: int, side: int, points: int, text: str, align: str = "right", **style: Any) -> None:
+        """Write text outside the axes, so many points from their left (side 0) or right end (side 1)."""
+        at, units = (side, place), (ax.get_yaxis_transform(), "offset points")
+        ax.annotate(text, at, (points, 0), *units, ha=align, va="center", **style)
+
+    beside(0, 1, 68, "this network")
+    beside(0, 1, 120, "baseline", color=GREY)
+    for place, line in enumerate(lines):
+        if isinstance(line, str):
+            beside(place, 0, -125, line, "left", weight="bold", backgroundcolor="white")
+            continue
+        ax.plot([line.baseline_accuracy, line.accuracy], [place, place], color=line.colour, lw=2, alpha=0.4)
+        ax.plot(line.baseline_accuracy, place, "o", color=GREY, mfc="white", clip_on=False)
+        ax.plot(line.accuracy, place, "o", color=line.colour, clip_on=False)
+        ax.plot([line.accuracy_low, line.accuracy_high], [place, place], "k", lw=1, zorder=3)
+        beside(place, 0, -32, words(line.Index))
+        beside(place, 1, 68, f"{line.accuracy:.1%}", color=line.colour)
+        beside(place, 1, 120, f"{line.baseline_accuracy:.1%}", color=GREY)
+        if line.Index in examples:
+            image = OffsetImage(255 - examples[line.Index], zoom=0.6, cmap="gray", norm=plt.Normalize(0, 255))
+            units = ax.get_yaxis_transform(), "offset points"
+            ax.add_artist(AnnotationBbox(image, (0, place), (-17, 0), *units, pad=0))
+    ax.axvline(CHANCE, color=GREY, lw=1, linestyle=":")
+    ax.set(xlim=(0, 1), ylim=(len(lines) - 0.5, -0.5), xlabel="accuracy", yticks=[])
+    ax.xaxis.set_major_formatter(PERCENT)
+    ax.spines["left"].set_visible(False)
+    counts, means = suites["colour"].value_counts(), suites.mean(numeric_only=True)
+    hardest = suites["accuracy"].idxmin()
+    entitle(
+        figure,
+        f"{counts.get(BLUE, 0)} of {len(suites)} altered sets are read better than by the baseline network,"
+        f" {counts.get(RED, 0)} worse;\n"
+        f"{means['accuracy']:.1%} right on average against {means['baseline_accuracy']:.1%};"
+        f" hardest: {words(hardest)}, {suites.loc[hardest, 'accuracy']:.1%}",
+    )
+    handles = {
+        "better than the baseline": plt.Line2D([], [], color=BLUE, marker="o"),
+        "worse": plt.Line2D([], [], color=RED, marker="o"),
+        "no clear difference": plt.Line2D([], [], color="black", marker="o"),
+        "baseline network": plt.Line2D([], [], color=GREY, marker="o", mfc="white", linestyle=""),
+        "95% interval": plt.Line2D([], [], color="black", lw=1),
+        "guessing": plt.Line2D([], [], color=GREY, lw=1, linestyle=":"),
+    }
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=6, fontsize=8)
+    return figure
+
+
+def draw_accuracy_by_size(sizes: pd.DataFrame) -> Figure:
+    """Accuracy against the size of the digit, with its 95% band; sizes: rows of size.csv."""
+    figure, ax = plt.subplots(figsize=(HALF, 4.2))
+    interval = sizes["accuracy_low"], sizes["accuracy_high"]
+    ax.fill_between(sizes["size"], *interval, color=BLUE, alpha=0.2, label="95% interval")
+    ax.plot(sizes["size"], sizes["accuracy"], "o-", color=BLUE, label="this network")
+    ax.plot(sizes["size"], sizes["baseline_accuracy"], "s--", color=GREY, label="baseline")
+    ax.axhline(CHANCE, color=GREY, lw=1, linestyle=":", label="guessing")
+    smallest = sizes.loc[sizes["size"].idxmin()]
+    ax.set_title(
+        f"At {smallest['size']:.0%} of their size, {smallest['accuracy']:.1%} of the digits are read right\n"
+        f"(baseline network: {smallest['baseline_accuracy']:.1%})"
+    )
+    ax.set(xlabel="size of the digit, compared with MNIST", ylabel="accuracy", ylim=(0, 1.02))
+    ax.xaxis.set_major_formatter(PERCENT)
+    ax.yaxis.set_major_formatter(PERCENT)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=9, columnspacing=1)
+    return figure
+
+
+def draw_accuracy_by_position(positions: pd.DataFrame) -> Figure:
+    """A map for each repositioned set: accuracy by place of the digit; positions: rows of position.csv."""
+    cells = positions[["row", "column"]]
+    at_edge = ((cells == 0) | (cells == cells.max())).any(axis=1)
+    right = positions.assign(right=positions["accuracy"] * positions["count"])
+    sums = right.groupby(at_edge.map({True: "at the edge", False: "inside"}))[["right", "count"]].sum()
+    shares = ", ".join(f"{share:.1%} {place}" for place, share in (sums["right"] / sums["count"]).items())
+
+    names = positions.groupby("suite")["accuracy"].mean().sort_values(ascending=False).index
+    figure, axes = plt.subplots(1, len(names), figsize=(WIDE, 2.6), squeeze=False)
+    entitle(figure, f"Accuracy by the place of the digit on the canvas: {shares}")
+    for ax, name in zip(axes[0], names, strict=True):
+        table = positions[positions["suite"] == name].pivot(index="row", columns="column", values="accuracy")
+        image = ax.imshow(table, cmap="Blues", vmin=min(positions["accuracy"].min(), 0.99), vmax=1)
+        ax.set(xticks=[], yticks=[], xlabel=f"{table.min().min():.1%} to {table.max().max():.1%}")
+        ax.set_title(words(name), loc="center")
+        ax.grid(False)
+    figure.colorbar(image, ax=axes, label="accuracy", format=PERCENT, shrink=0.7)
+    return figure
+
+
+def draw_reliability(calibration: pd.DataFrame, evaluation: pd.DataFrame) -> Figure:
+    """Confidence against accuracy on MNIST and the repositioned set; calibration: rows of calibration.csv."""
+    figure, ax = plt.subplots(figsize=(HALF, 4.2))
+    ax.plot([0, 1], [0, 1], color=GREY, lw=1, linestyle="--")
+    for name, colour, marker in ((CLEAN, BLUE, "o"), (HEADLINE, ORANGE, "s")):
+        bins = calibration[calibration["suite"] == name]
+        area = 10 + 150 * bins["count"] / bins["count"].sum()
+        style = {"color": colour, "marker": marker, "alpha": 0.7, "clip_on": False, "zorder": 3}
+        ax.scatter(bins["confidence"], bins["accuracy"], area, label=words(name), **style)
+    ax.text(0.03, 0.92, "less sure than right")
+    ax.text(0.97, 0.05, "more sure than right", ha="right")
+    ax.set(xlabel="confidence of the network", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+    errors = evaluation["calibration_error"]
+    ax.set_title(
+        f"Confidence is off by {100 * errors[CLEAN]:.1f} points on MNIST,\n"
+        f"by {100 * errors[HEADLINE]:.1f} points on repositioned digits"
+    )
+    ax.xaxis.set_major_formatter(PERCENT)
+    ax.yaxis.set_major_formatter(PERCENT)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=9)
+    return figure
+
+
+def draw_every_suite(images: Mapping[str, np.ndarray], evaluation: pd.DataFrame, columns: int) -> Figure:
+    """A row of the same digits for every set, with its accuracy; images: SET -> uint8 (n, 28, 28)."""
+    accuracy = evaluation["accuracy"]
+    rows = sorted(images, key=lambda name: (name != CLEAN, -accuracy[name]))
+    size = max(WIDE, 0.4 * columns), 0.6 * len(rows) + 0.5
+    figure, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False)
+    entitle(
+        figure,
+        "The same digits in every test set, and how many of the set are read right:\n"
+        f"from {accuracy.max():.1%} ({words(accuracy.idxmax())})"
+        f" to {accuracy.min():.1%} ({words(accuracy.idxmin())})",
+    )
+    for row, name in zip(axes, rows, strict=True):
+        for ax, image in zip(row, images[name], strict=False):
+            show(ax, image)
+        row[0].set_ylabel(f"{words(name)}  {accuracy[name]:.1%}", rotation=0, ha="right", va="center")
+    return figure
+
+
+def show(ax: plt.Axes, image: np.ndarray, title: str = "") -> None:
+    """Show one digit, uint8 (28, 28), as ink on paper."""
+    ax.imshow(image, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    ax.set_title(title, fontsize=8, loc="center")
+    for spine in ax.spines.values():
+        spine.set(visible=True, color=GREY, linewidth=0.5)
+
+
+def mean_size(suite: Suite) -> float:
+    """How large the digits of a repositioned set are on average, 1 being their size in MNIST."""
+    return float(digit_size(suite.drawn["canvas"], suite.drawn["zoom"]).mean())
+
+
+def words(name: str) -> str:
+    """How people call a set."""
+    return "MNIST" if name == CLEAN else name.replace("_", " ")
+
+
+def entitle(figure: Figure, title: str) -> None:
+    """Give a figure of several axes one title, where the titles of all other figures stand."""
+    figure.suptitle(title, x=0.01, ha="left")
+
+
+def save(figure: Figure, path: Path, dpi: int) -> None:
+    """Write a PNG of 256 colours: nobody sees the difference, and git keeps a third of the bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=dpi)
+    Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)

@@ -1,0 +1,44 @@
+"""Files that are whole or absent: a killed run, a full disk or a bug leaves none half-written."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, renamed to `path` if the block succeeds, removed if it fails.
+
+    The temporary name is always the same (`.NAME.partial`, with the same suffix as `path`), so that what
+    a killed run left behind is overwritten by the next.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    try:
+        yield partial
+        # Without this, the new name may outlive a power cut and the content not.
+        with open(partial, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        # A full disk is reported by the write, which knows no file name.
+        if error.filename in (None, str(partial)) and error.errno is not None:
+            error.filename = str(path)
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8."""
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON, as git and people read it."""
+    write_text(path, json.dumps(value, indent=2) + "\n")

@@ -1,0 +1,73 @@
+"""The altered test sets: how one is made, and data/perturbed/SUITE.npz, the file it is kept in."""
+
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from robustness.artifacts import CLEAN
+from robustness.command import UserError
+from robustness.files import whole_file
+from robustness.mnist import SIDE, Digits
+from robustness.perturbations import perturb
+
+
+class Suite(NamedTuple):
+    """A test set: uint8 images (n, 28, 28), uint8 labels (n,), and how it was altered: the kind, the strengths
+    that params.yaml names, and the random parameters that were drawn, each an array (n,)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    kind: str = CLEAN  # the test set as it is
+    strengths: Mapping[str, float] = MappingProxyType({})
+    drawn: Mapping[str, np.ndarray] = MappingProxyType({})
+
+
+def make_suite(digits: Digits, seed: int, name: str, kind: str, **strengths: float) -> Suite:
+    """Perturb digits. The suite depends on the seed, its name and its strengths, and on no other suite."""
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    altered, drawn = perturb(digits.images, kind, rng, **strengths)
+    return Suite(altered, digits.labels, kind, strengths, drawn)
+
+
+def save_suite(path: Path, suite: Suite) -> None:
+    """Write the arrays as NumPy does, without compression: kind and strengths as text, the drawn by name."""
+    arrays = {"images": suite.images, "labels": suite.labels, "kind": suite.kind}
+    with whole_file(path) as partial:
+        np.savez(partial, **arrays, strengths=json.dumps(suite.strengths), **suite.drawn)
+
+
+def load_suite(path: Path) -> Suite:
+    """Read one suite; a UserError if the file is not what `save_suite` writes."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays: dict[str, Any] = dict(archive)
+        suite = Suite(
+            arrays.pop("images"),
+            arrays.pop("labels"),
+            str(arrays.pop("kind")),
+            json.loads(str(arrays.pop("strengths"))),
+            drawn=arrays,
+        )
+        n = len(suite.labels)
+        if n == 0 or suite.images.shape != (n, SIDE, SIDE) or suite.images.dtype != np.uint8:
+            found = f"{suite.images.dtype} {suite.images.shape}"
+            raise ValueError(f"expected uint8 images ({n}, 28, 28) for {n} labels, found {found}")
+        return suite
+    # Any exception: on a damaged file zipfile and NumPy raise a dozen types.
+    except Exception as error:
+        raise UserError(
+            f"{path} is damaged ({error!s:.300}); delete it and run `dvc repro perturb`"
+        ) from None
+
+
+def load_suites(folder: Path) -> dict[str, Suite]:
+    """Read every suite in `folder`, by name in alphabetical order; a UserError if there is none."""
+    suites = {path.stem: load_suite(path) for path in sorted(folder.glob("[!.]*.npz"))}
+    if not suites:
+        raise UserError(f"no altered test set found in {folder}/; make them with `dvc repro perturb`")
+    return suites

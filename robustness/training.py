@@ -1,0 +1,104 @@
+"""Training: a fresh batch of perturbations for every epoch, and the one loop over epochs, `fit`."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from robustness.mnist import Digits
+from robustness.networks import build_network
+from robustness.params import Train
+from robustness.perturbations import perturb
+from robustness.quiet_keras import keras
+
+Curves = list[dict[str, float]]  # a row an epoch
+
+CURVE_NAMES = {  # as Keras calls them: as they are called here
+    "accuracy": "training/accuracy",
+    "loss": "training/loss",
+    "val_accuracy": "validation/accuracy",
+    "val_loss": "validation/loss",
+}
+
+
+def split(digits: Digits, params: Train) -> tuple[Digits, Digits]:
+    """Part MNIST's training digits: the first ones to train on, the last ones to validate with."""
+    held_out = len(digits.labels) - params.validation_digits
+    training = Digits(*(array[: params.training_digits] for array in digits))
+    return training, Digits(*(array[held_out:] for array in digits))
+
+
+def augment(
+    images: np.ndarray, rng: np.random.Generator, augmentation: dict[str, dict[str, Any]]
+) -> np.ndarray:
+    """Perturb each image by at most one kind, drawn by the kinds' probabilities, at a strength within bounds.
+
+    images: uint8 (n, 28, 28); augmentation: {KIND: {"probability": P, STRENGTH: [LOW, HIGH], ...}}. One
+    perturbation on top of another would leave digits that nobody can read, and fewer that are as they were.
+    """
+    images = images.copy()
+    share = rng.random(len(images))
+    for kind, setting in augmentation.items():
+        chosen = np.flatnonzero((share >= 0) & (share < setting["probability"]))
+        share -= setting["probability"]
+        bounds = {name: pair for name, pair in setting.items() if name != "probability"}
+        strengths = {name: rng.uniform(low, high, len(chosen)) for name, (low, high) in bounds.items()}
+        images[chosen], _ = perturb(images[chosen], kind, rng, **strengths)
+    return images
+
+
+def compiled(network: keras.Model, learning_rate: float, steps: int) -> keras.Model:
+    """Give a network that has none its optimizer, Adam: its steps grow for a fifth of training, then shrink.
+
+    learning_rate: at its peak; steps: batches in all epochs. Large steps in between are what makes ten epochs
+    enough (Smith and Topin 2017, arXiv 1708.07120).
+    """
+    if not network.compiled:
+        warmup = steps // 5
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.0, steps - warmup, warmup_target=learning_rate, warmup_steps=warmup
+        )
+        adam = keras.optimizers.Adam(schedule)
+        network.compile(adam, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return network
+
+
+def fit(
+    params: Train,
+    training: Digits,
+    validation: Digits | None = None,
+    resumed: tuple[keras.Model, Curves] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Iterator[tuple[keras.Model, Curves]]:
+    """Train the network that `params` names, one epoch for each step of the caller's loop.
+
+    Yields the network, which the next epoch changes, and its learning curves so far: a row an epoch, by the
+    names that CURVE_NAMES has. `resumed`: what an earlier loop was given last, to go on from there; all that
+    is random is drawn from the seed and the number of the epoch, so that it ends with the same bytes.
+    `callbacks`: for Keras, called within an epoch. Raises UserError as `build_network` does.
+    """
+    batches = math.ceil(len(training.images) / params.batch_size)
+    if resumed is None:
+        keras.utils.set_random_seed(params.seed)
+        resumed = compiled(build_network(params.network), params.learning_rate, params.epochs * batches), []
+    network, curves = resumed
+    for epoch in range(len(curves), params.epochs):
+        rng = np.random.default_rng([params.seed, epoch])
+        order = rng.permutation(len(training.images))
+        images, labels = training.images[order], training.labels[order]
+        if params.augment:
+            images = augment(images, rng, params.augmentation)
+        history = network.fit(
+            images,
+            labels,
+            params.batch_size,
+            shuffle=False,
+            verbose=0,
+            validation_data=validation,
+            validation_batch_size=1000,
+            callbacks=list(callbacks),
+        ).history
+        row = {name: round(history[key][-1], 5) for key, name in CURVE_NAMES.items() if key in history}
+        curves = [*curves, row]
+        yield network, curves

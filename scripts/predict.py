@@ -1,0 +1,62 @@
+"""Name the digit in a picture: PNG, JPEG, ... of one handwritten digit -> its label and probability.
+
+    python -m scripts.predict photo.jpg drawing.png
+    python -m scripts.predict --json *.png
+
+Exit codes: 0, all files were predicted; 1, some could not be (a line each on the standard error stream says
+why, and the others are predicted all the same), or there is no network; 2, the command line is wrong.
+"""
+
+import argparse
+import json
+import sys
+
+import numpy as np
+
+from robustness.command import run
+from robustness.pictures import FORMATS, MAX_BYTES, PictureError, read_digit
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        "python -m scripts.predict", description="Name the handwritten digit in each picture."
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help=", ".join(FORMATS))
+    parser.add_argument("--json", action="store_true", help="print a list of predictions, for machines")
+    arguments = parser.parse_args()
+
+    files, digits = [], []
+    for file in arguments.files:
+        try:
+            with open(file, "rb") as content:
+                digits.append(read_digit(content.read(MAX_BYTES + 1)))
+            files.append(file)
+        except (PictureError, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            print(f"error: {file}: {reason}", file=sys.stderr)
+    probabilities = []
+    if digits:
+        # Here, because importing it takes seconds, which a wrong file name should not.
+        from robustness.networks import load_network, predict
+
+        probabilities = predict(load_network(), np.stack(digits))
+    predictions = [
+        {
+            "file": file,
+            "label": int(row.argmax()),
+            "probability": float(row.max()),
+            "probabilities": row.tolist(),
+        }
+        for file, row in zip(files, probabilities, strict=True)
+    ]
+    if arguments.json:
+        print(json.dumps(predictions, indent=2))
+    else:
+        for prediction in predictions:
+            print("{file}: {label} ({probability:.1%})".format(**prediction))
+    if len(files) < len(arguments.files):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run(main)
