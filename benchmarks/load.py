@@ -4,7 +4,7 @@
     python -m benchmarks.load   # two minutes; prints a table in Markdown
 
 The training digits are repeated until there are so many, shuffled, and perturbed afresh as in params.yaml:
-all that `stages.train` does to arrays, without the network. Every number of digits has a process of its own,
+all that training does to arrays, without the network. Every number of digits has a process of its own,
 because a process remembers only the most memory that it ever held; the first row, no digits, is what Python
 and TensorFlow take. Times are CPU seconds, which other work on the machine disturbs less than wall time.
 """
@@ -16,9 +16,10 @@ import time
 
 import numpy as np
 
-from stages.shared.mnist import load_split
-from stages.shared.params import load_params
-from stages.shared.stage import run
+from robustness.artifacts import RAW
+from robustness.command import run
+from robustness.mnist import load_split
+from robustness.params import load_params
 
 DIGITS = (0, 60_000, 300_000, 600_000)
 MAXRSS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10  # getrusage counts bytes there, KiB elsewhere
@@ -26,10 +27,10 @@ MAXRSS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10  # getrusage count
 
 def measure(n: int) -> tuple[float, float]:
     """Return the CPU seconds for n digits, and the most memory that this process held by then, in MiB."""
-    from stages.train import augment
+    from robustness.training import augment
 
     params = load_params().train
-    images, _ = load_split("data/raw", "train")
+    images, _ = load_split(RAW, "train")
     start = time.process_time()
     if n:
         rng = np.random.default_rng(params.seed)

@@ -20,10 +20,11 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from stages.shared.mnist import load_split
-from stages.shared.params import load_params
-from stages.shared.perturbations import Perturbed, perturb
-from stages.shared.stage import run
+from robustness.artifacts import RAW
+from robustness.command import run
+from robustness.mnist import load_split
+from robustness.params import load_params
+from robustness.perturbations import Perturbed, perturb
 
 SEED = 42
 RUNS = 3
@@ -113,7 +114,7 @@ def peak_mebibytes() -> int:
 
 def main() -> None:
     suites = load_params().perturb.suites
-    images, _ = load_split("data/raw", "test")
+    images, _ = load_split(RAW, "test")
     print(f"{len(images)} digits, NumPy {np.__version__}, CPU seconds:\n")
 
     seconds = {name: best_time(make, images, suite) for name, suite in suites.items()}

@@ -130,7 +130,7 @@ def predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
 
 
 def load_network(path: Path = MODEL) -> keras.Model:
-    """Load a network and run no code in it; UserError, with a remedy, if there is none that keeps the contract."""
+    """Load a network, running no code in it; UserError if there is none that keeps the contract."""
     try:
         loaded = keras.saving.load_model(path, compile=False, safe_mode=True)
     # Any exception: on a damaged file Keras raises a dozen types.

@@ -152,7 +152,7 @@ def _read_yaml(path: str | Path) -> Any:
     except FileNotFoundError:
         raise UserError(f"{path} not found: run this from the top folder of the project") from None
     # Beside YAMLError: what a date, a number or a depth raises that cannot be.
-    except (YAMLError, ValueError, KeyError, RecursionError) as error:
+    except (YAMLError, ValueError, LookupError, RecursionError) as error:
         raise UserError(f"{path} is not valid YAML: {error}") from None
 
 

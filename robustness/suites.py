@@ -17,8 +17,8 @@ from robustness.perturbations import perturb
 
 
 class Suite(NamedTuple):
-    """A test set: uint8 images (n, 28, 28), uint8 labels (n,), and how it was altered: the kind, the strengths
-    that params.yaml names, and the random parameters that were drawn, each an array (n,)."""
+    """A test set: uint8 images (n, 28, 28), uint8 labels (n,), and how it was altered: the kind, the
+    strengths that params.yaml names, and the random parameters that were drawn, each an array (n,)."""
 
     images: np.ndarray
     labels: np.ndarray

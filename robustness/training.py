@@ -64,6 +64,13 @@ def compiled(network: keras.Model, learning_rate: float, steps: int) -> keras.Mo
     return network
 
 
+def reseed(network: keras.Model, rng: np.random.Generator) -> None:
+    """Give dropout, and whatever else draws within a network, new seeds: a saved network has lost its own."""
+    for variable in network.variables:
+        if variable.path.endswith("seed_generator_state"):
+            variable.assign(rng.integers(2**31, size=2))
+
+
 def fit(
     params: Train,
     training: Digits,
@@ -89,6 +96,7 @@ def fit(
         images, labels = training.images[order], training.labels[order]
         if params.augment:
             images = augment(images, rng, params.augmentation)
+        reseed(network, rng)
         history = network.fit(
             images,
             labels,

@@ -44,7 +44,7 @@ def main() -> None:
         Live(str(CURVES), save_dvc_exp=False, dvcyaml=None) as live,
         tqdm(None, "train", params.epochs, initial=len(finished), bar_format=BAR, disable=None) as bar,
     ):
-        step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: bar.update(1 / batches))
+        step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update(1 / batches))
         for row in finished:
             log(live, row)
         network, curves = resumed or (None, [])

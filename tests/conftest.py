@@ -1,28 +1,20 @@
-"""Copies of the project, in which tests type what a user types.
-
-`finished` is one real run of the whole pipeline, small and shared; `project` is a copy of it to change.
-"""
+"""`finished` is one real run of the whole pipeline, small and shared; `project` is a copy of it to change."""
 
 import os
-import shlex
 import shutil
 import subprocess
 import sys
-from functools import reduce
-from operator import getitem
 from pathlib import Path
 
 import pytest
-import yaml
-
-ROOT = Path(__file__).parents[1]
+from project import ROOT, Project
 
 SMALL = {
     "perturb.suites": {
         "repositioned": {"kind": "reposition", "canvas": 56},
         "rotate": {"kind": "rotate", "degrees": 30},
     },
-    "train.epochs": 1,
+    "train.epochs": 3,
     "train.training_digits": 3000,
     "train.validation_digits": 1000,
     "train.batch_size": 50,
@@ -30,40 +22,15 @@ SMALL = {
 }
 
 
-class Project:
-    """A copy of the project in a git repository of its own."""
+def pytest_addoption(parser):
+    parser.addoption("--kills", type=int, default=0, help="also kill so many stages at random moments")
 
-    def __init__(self, folder, environment):
-        self.folder = folder
-        self.environment = environment
 
-    def __truediv__(self, path):
-        return self.folder / path
-
-    def run(self, command, code=0, timeout=900):
-        """Run a command to its end and return it; fail, with its output, if its exit code is another."""
-        process = subprocess.run(
-            shlex.split(command),
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
-        assert process.returncode == code, f"{command}\n{process.stdout}{process.stderr}"
-        return process
-
-    def set(self, key, value):
-        """Edit params.yaml, as in set("train.epochs", 2)."""
-        params = yaml.safe_load((self / "params.yaml").read_text())
-        *sections, name = key.split(".")
-        reduce(getitem, sections, params)[name] = value
-        (self / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-
-    def commit(self):
-        self.run("git add --all")
-        self.run("git commit --quiet --message=test")
+def pytest_collection_modifyitems(items):
+    """Whatever runs the pipeline is slow: `pytest -m "not slow"` leaves it out."""
+    for item in items:
+        if "finished" in item.fixturenames:
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")
@@ -112,3 +79,12 @@ def project(finished, tmp_path):
     shutil.copytree(finished.folder, copy.folder, ignore=shutil.ignore_patterns("cache"))
     (copy / ".dvc/config.local").write_text(f"[cache]\n    dir = {finished / '.dvc/cache'}\n")
     return copy
+
+
+@pytest.fixture(scope="session")
+def unshare():
+    """A command that runs another one with mounts and network of its own, where the system allows it."""
+    command = ["unshare", "--map-root-user", "--mount", "--net"]
+    if shutil.which("unshare") is None or subprocess.run([*command, "true"], capture_output=True).returncode:
+        pytest.skip("this system does not let `unshare` give a process mounts and a network of its own")
+    return " ".join(command)

@@ -1,0 +1,198 @@
+"""Digits are perturbed as asked, afresh in every epoch; an interrupted training goes on as if it were not."""
+
+import numpy as np
+import pytest
+
+from robustness import checkpoint
+from robustness.checkpoint import digest, load_checkpoint, save_checkpoint
+from robustness.mnist import Digits
+from robustness.params import Train
+from robustness.quiet_keras import keras
+from robustness.training import augment, compiled, fit, split
+
+RNG = np.random.default_rng(0)
+LABELS = np.tile(np.arange(10, dtype=np.uint8), 6)
+IMAGES = RNG.integers(0, 50, (60, 28, 28), dtype=np.uint8)
+IMAGES[np.arange(60), 2 * LABELS + 4] = 255  # a line whose height tells the digit
+DIGITS = Digits(IMAGES, LABELS)
+
+PARAMS = Train(
+    network="standard",
+    seed=1,
+    epochs=3,
+    batch_size=16,
+    learning_rate=0.01,
+    training_digits=50,
+    validation_digits=10,
+    augment=True,
+    augmentation={"brightness": {"probability": 0.5, "increase": [0, 0.3]}},
+)
+
+
+# split
+
+
+def test_the_last_digits_are_held_out_and_so_many_of_the_others_trained_on():
+    training, validation = split(DIGITS, PARAMS.model_copy(update={"training_digits": 45}))
+    np.testing.assert_array_equal(training.images, IMAGES[:45])
+    np.testing.assert_array_equal(training.labels, LABELS[:45])
+    np.testing.assert_array_equal(validation.images, IMAGES[50:])
+    np.testing.assert_array_equal(validation.labels, LABELS[50:])
+
+
+# augment
+
+
+def augmented(augmentation, n=60):
+    images = np.resize(IMAGES, (n, 28, 28))
+    return images, augment(images, np.random.default_rng(0), augmentation)
+
+
+def brightness(probability, low=0.2, high=0.4):
+    return {"brightness": {"probability": probability, "increase": [low, high]}}
+
+
+def test_without_probability_no_digit_changes():
+    images, result = augmented({"edges": {"probability": 0, "sigma": [1, 1]}})
+    np.testing.assert_array_equal(result, images)
+
+
+def test_the_digits_passed_in_are_never_written_to():
+    images, result = augmented(brightness(1))
+    np.testing.assert_array_equal(images, IMAGES)
+    assert (result != images).any()
+
+
+def test_so_many_digits_change_as_the_probabilities_say_and_none_twice():
+    stripes = {"stripe": {"probability": 0.5, "pixels": [14, 14]}}
+    images, result = augmented(brightness(0.3, 0.2, 0.2) | stripes, 20_000)
+    brighter = (result == np.minimum(images + 51.0, 255)).all(axis=(1, 2))
+    inverted = (result == 255 - images).all(axis=(1, 2))
+    untouched = (result == images).all(axis=(1, 2))
+    assert [brighter.mean(), inverted.mean(), untouched.mean()] == pytest.approx([0.3, 0.5, 0.2], abs=0.02)
+
+
+def test_every_digit_draws_its_own_strength_within_the_bounds():
+    images, result = augmented(brightness(1, 0.2, 0.4), 2000)
+    increase = (result - images.astype(float)).max(axis=(1, 2)) / 255
+    assert [increase.min(), increase.mean(), increase.max()] == pytest.approx([0.2, 0.3, 0.4], abs=0.01)
+
+
+# fit
+
+
+@pytest.fixture
+def fed(monkeypatch):
+    """What Keras was given to train on, (images, labels) an epoch."""
+    epochs, keras_fit = [], keras.Model.fit
+
+    def record(network, images, labels, *arguments, **options):
+        epochs.append((images, labels))
+        return keras_fit(network, images, labels, *arguments, **options)
+
+    monkeypatch.setattr(keras.Model, "fit", record)
+    return epochs
+
+
+def last(epochs):
+    return list(epochs)[-1]
+
+
+def test_every_epoch_has_every_digit_once_in_an_order_and_a_perturbation_of_its_own(fed):
+    last(fit(PARAMS, DIGITS))
+    assert len(fed) == 3
+    for images, labels in fed:
+        np.testing.assert_array_equal(np.bincount(labels), np.full(10, 6))
+        lines = np.argmax(images.mean(axis=2), axis=1)
+        np.testing.assert_array_equal((lines - 4) / 2, labels)
+    first, second, _ = (images for images, _ in fed)
+    assert not np.array_equal(fed[0][1], fed[1][1])
+    assert not np.array_equal(np.sort(first, axis=0), np.sort(second, axis=0))
+
+
+def test_without_augment_the_digits_are_trained_on_as_they_are(fed):
+    last(fit(PARAMS.model_copy(update={"augment": False, "epochs": 1}), DIGITS))
+    [(images, _)] = fed
+    np.testing.assert_array_equal(np.sort(images, axis=0), np.sort(IMAGES, axis=0))
+
+
+def test_it_learns_and_tells_how_it_went():
+    settings = {"epochs": 8, "augment": False, "network": "global_pooling"}
+    epochs = list(fit(PARAMS.model_copy(update=settings), DIGITS, DIGITS))
+    assert [len(curves) for _, curves in epochs] == list(range(1, 9))
+    _, curves = epochs[-1]
+    assert set(curves[0]) == {
+        f"{part}/{name}" for part in ("training", "validation") for name in ("accuracy", "loss")
+    }
+    assert curves[-1]["training/loss"] < curves[0]["training/loss"] / 2
+
+
+@pytest.mark.parametrize("network", ["standard", "global_pooling"])
+def test_one_seed_gives_one_network_and_another_another(network):
+    params = PARAMS.model_copy(update={"network": network, "epochs": 1})
+    one, same, other = (
+        last(fit(params.model_copy(update={"seed": seed}), DIGITS))[0].get_weights() for seed in (1, 1, 2)
+    )
+    assert all(map(np.array_equal, one, same))
+    assert not all(map(np.array_equal, one, other))
+
+
+def test_the_learning_rate_grows_for_a_fifth_of_the_steps_and_ends_at_nothing():
+    network = keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(10)])
+    schedule = compiled(network, 0.01, steps=100).optimizer._learning_rate
+    rates = [float(schedule(step)) for step in (0, 10, 20, 60, 100)]
+    np.testing.assert_allclose(rates, [0, 0.005, 0.01, 0.005, 0], atol=1e-6)
+
+
+def test_a_network_that_comes_compiled_keeps_its_optimizer():
+    network, _ = next(fit(PARAMS, DIGITS))
+    assert float(network.optimizer.learning_rate) == pytest.approx(1e-3)
+
+
+# The checkpoint
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "checkpoint.keras"
+
+
+@pytest.mark.parametrize("network", ["standard", "global_pooling"])
+def test_a_training_that_goes_on_from_a_checkpoint_ends_with_the_same_weights(path, network):
+    params = PARAMS.model_copy(update={"network": network})
+    undisturbed, curves = last(fit(params, DIGITS, DIGITS))
+    save_checkpoint(path, *next(fit(params, DIGITS, DIGITS)), "here")
+    keras.utils.set_random_seed(7)  # another process
+    resumed, resumed_curves = last(fit(params, DIGITS, DIGITS, load_checkpoint(path, "here")))
+    assert all(map(np.array_equal, undisturbed.get_weights(), resumed.get_weights()))
+    assert resumed_curves == curves
+
+
+def test_the_digest_tells_settings_data_packages_and_code_apart(monkeypatch, tmp_path):
+    other = Digits(IMAGES, LABELS[::-1])
+    digests = {digest(PARAMS, DIGITS), digest(PARAMS, other)}
+    digests.add(digest(PARAMS.model_copy(update={"seed": 2}), DIGITS))
+    assert digest(PARAMS, DIGITS) in digests
+    monkeypatch.setattr("keras.__version__", "0")
+    digests.add(digest(PARAMS, DIGITS))
+    (tmp_path / "edited.py").write_text("")
+    monkeypatch.setattr(checkpoint, "CODE", tmp_path)
+    digests.add(digest(PARAMS, DIGITS))
+    assert len(digests) == 5
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "other settings, data or code"), (b"PK\x03\x04", "cannot be used"), (b"", "cannot be used")],
+    ids=["of another run", "cut", "empty"],
+)
+def test_a_checkpoint_of_no_use_is_reported_and_left(path, capsys, content, said):
+    save_checkpoint(path, *next(fit(PARAMS, DIGITS)), "there")
+    if content is not None:
+        path.write_bytes(content)
+    assert load_checkpoint(path, "here") is None
+    output = capsys.readouterr().out
+    assert output.startswith("starting over: ")
+    assert said in output
+    assert load_checkpoint(path.with_name("none.keras"), "here") is None
+    assert capsys.readouterr().out == ""
