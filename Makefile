@@ -1,6 +1,6 @@
 # make repro    set up and run the pipeline: dvc repro
 # make app      set up, train if need be, and serve a page on which to try digits of your own
-# make test     set up and run all tests
+# make test     set up and run all tests; make test-fast, those without a pipeline or a browser
 # make lint     check the style of the code
 # make lock     renew requirements*.txt from requirements*.in (needs uv)
 # make clean    remove the environment, data and models; results stay in git and in DVC's cache
@@ -20,6 +20,9 @@ app: .venv/installed-app
 
 test: .venv/installed
 	pytest
+
+test-fast: .venv/installed
+	pytest -m "not slow"
 
 lint: .venv/installed
 	ruff check .
@@ -42,6 +45,6 @@ lock:
 	$(LOCK) --output-file requirements-app.txt requirements-app.in
 
 clean:
-	rm -rf .venv data models dvc_plots
+	rm -rf .venv data/raw data/perturbed models/model.keras models/checkpoint.keras dvc_plots
 
-.PHONY: repro app test lint lock clean
+.PHONY: repro app test test-fast lint lock clean

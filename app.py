@@ -30,7 +30,6 @@ from robustness.pictures import MAX_BYTES, PictureError, read_digit
 
 NONE = "none"  # the kind of perturbation that is none
 SEED = 42  # the same for every answer, so that the image does not jump while a slider moves
-
 PAGE = Path(__file__).parent / "page"
 
 
@@ -114,10 +113,10 @@ def build_page(network: Callable[[np.ndarray], np.ndarray]) -> gr.Blocks:
             with gr.Column(min_width=280):
                 low, high, _ = ranges("reposition")["canvas"]
                 canvas = gr.Slider(low, high, low, step=1, label="canvas", info="Larger: a smaller digit.")
-                where = f"on a canvas larger than {SIDE}"
+                needs = f"needs a canvas larger than {SIDE}"
                 inactive = {"step": 0.01, "interactive": False}
-                across = gr.Slider(0, 1, 0.5, label="across", info=f"Left to right, {where}.", **inactive)
-                down = gr.Slider(0, 1, 0.5, label="down", info=f"Top to bottom, {where}.", **inactive)
+                across = gr.Slider(0, 1, 0.5, label="across", info=f"Left to right; {needs}.", **inactive)
+                down = gr.Slider(0, 1, 0.5, label="down", info=f"Top to bottom; {needs}.", **inactive)
             with gr.Column(min_width=280):
                 # Reposition is always there, at a place that is chosen instead of drawn.
                 kinds = [NONE, *(name for name in KINDS if name != "reposition")]

@@ -9,8 +9,9 @@ because a process remembers only the most memory that it ever held; the first ro
 and TensorFlow take. Times are CPU seconds, which other work on the machine disturbs less than wall time.
 """
 
+import argparse
+import multiprocessing
 import resource
-import subprocess
 import sys
 import time
 
@@ -21,7 +22,6 @@ from robustness.command import run
 from robustness.mnist import load_split
 from robustness.params import load_params
 
-DIGITS = (0, 60_000, 300_000, 600_000)
 MAXRSS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10  # getrusage counts bytes there, KiB elsewhere
 
 
@@ -41,18 +41,16 @@ def measure(n: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    if len(sys.argv) == 2:
-        print(*measure(int(sys.argv[1])))
-        return
+    parser = argparse.ArgumentParser("python -m benchmarks.load", description="See benchmarks/README.md.")
+    parser.add_argument("--digits", type=int, nargs="+", default=[60_000, 300_000, 600_000])
     print("| digits | CPU seconds | peak memory, MiB | above no digits, bytes a digit |\n|---|---|---|---|")
-    nothing = 0.0
-    for n in DIGITS:
-        child = [sys.executable, "-m", "benchmarks.load", str(n)]
-        output = subprocess.run(child, capture_output=True, text=True, check=True).stdout
-        seconds, peak = map(float, output.split())
+    nothing = None
+    for n in [0, *parser.parse_args().digits]:
+        with multiprocessing.get_context("spawn").Pool(1) as process:
+            seconds, peak = process.apply(measure, [n])
         nothing = nothing or peak
         a_digit = f"{(peak - nothing) * 2**20 / n:,.0f}" if n else ""
-        print(f"| {n:,} | {seconds:.1f} | {peak:,.0f} | {a_digit} |")
+        print(f"| {n:,} | {seconds:.1f} | {peak:,.0f} | {a_digit} |", flush=True)
 
 
 if __name__ == "__main__":

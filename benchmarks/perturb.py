@@ -10,6 +10,7 @@ of it runs on one core, so that on an idle machine the clock shows the same. Eac
 The last line is the most memory that the process held at any time.
 """
 
+import argparse
 import resource
 import sys
 import time
@@ -28,7 +29,6 @@ from robustness.perturbations import Perturbed, perturb
 
 SEED = 42
 RUNS = 3
-SIZES = (2_500, 5_000, 10_000, 20_000)
 EPOCH = 55_000
 
 Suite = dict[str, Any]
@@ -113,8 +113,11 @@ def peak_mebibytes() -> int:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser("python -m benchmarks.perturb", description="See benchmarks/README.md.")
+    parser.add_argument("--digits", type=int, default=10_000, help="how many a test set has")
+    count = parser.parse_args().digits
     suites = load_params().perturb.suites
-    images, _ = load_split(RAW, "test")
+    images = load_split(RAW, "test").images[:count]
     print(f"{len(images)} digits, NumPy {np.__version__}, CPU seconds:\n")
 
     seconds = {name: best_time(make, images, suite) for name, suite in suites.items()}
@@ -126,7 +129,7 @@ def main() -> None:
     )
 
     growth = []
-    for size in SIZES:
+    for size in (count // 4, count // 2, count, 2 * count):
         digits = np.resize(images, (size, 28, 28))
         total = sum(best_time(make, digits, suite) for suite in suites.values())
         growth.append((size, total, f"{1e6 * total / size:.0f}"))

@@ -13,7 +13,6 @@ from robustness.significance import mcnemar, wilson_interval
 from robustness.suites import Suite
 
 MISTAKES = 24  # the most confident mistakes of each set that are kept for the pictures
-POSITION_CELLS = 7  # rows and columns of the map of accuracy by position
 
 # Two groups of suites, whether or not `train.augment` is on: so that runs with and without it compare alike.
 LISTED = "augmentation_kinds"  # suites of kinds that `train.augmentation` lists
@@ -115,20 +114,6 @@ def accuracy_by_size(digits: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def accuracy_by_position(digits: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy in each cell of a grid over all places where the digit fits, counted from the top left."""
-    room = (digits["canvas"] - SIDE * digits["zoom"]).clip(lower=1e-9)
-    row, column = (
-        (digits[edge] / room * POSITION_CELLS).clip(upper=POSITION_CELLS - 1).astype(int)
-        for edge in ("top", "left")
-    )
-    return (
-        digits.groupby([row.rename("row"), column.rename("column")])["correct"]
-        .agg(accuracy="mean", count="size")
-        .reset_index()
-    )
 
 
 def summarise(evaluation: dict[str, dict[str, Any]]) -> dict[str, Any]:

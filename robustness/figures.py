@@ -208,27 +208,6 @@ def draw_accuracy_by_size(sizes: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_accuracy_by_position(positions: pd.DataFrame) -> Figure:
-    """A map for each repositioned set: accuracy by place of the digit; positions: rows of position.csv."""
-    cells = positions[["row", "column"]]
-    at_edge = ((cells == 0) | (cells == cells.max())).any(axis=1)
-    right = positions.assign(right=positions["accuracy"] * positions["count"])
-    sums = right.groupby(at_edge.map({True: "at the edge", False: "inside"}))[["right", "count"]].sum()
-    shares = ", ".join(f"{share:.1%} {place}" for place, share in (sums["right"] / sums["count"]).items())
-
-    names = positions.groupby("suite")["accuracy"].mean().sort_values(ascending=False).index
-    figure, axes = plt.subplots(1, len(names), figsize=(WIDE, 2.6), squeeze=False)
-    entitle(figure, f"Accuracy by the place of the digit on the canvas: {shares}")
-    for ax, name in zip(axes[0], names, strict=True):
-        table = positions[positions["suite"] == name].pivot(index="row", columns="column", values="accuracy")
-        image = ax.imshow(table, cmap="Blues", vmin=min(positions["accuracy"].min(), 0.99), vmax=1)
-        ax.set(xticks=[], yticks=[], xlabel=f"{table.min().min():.1%} to {table.max().max():.1%}")
-        ax.set_title(words(name), loc="center")
-        ax.grid(False)
-    figure.colorbar(image, ax=axes, label="accuracy", format=PERCENT, shrink=0.7)
-    return figure
-
-
 def draw_reliability(calibration: pd.DataFrame, evaluation: pd.DataFrame) -> Figure:
     """Confidence against accuracy on MNIST and the repositioned set; calibration: rows of calibration.csv."""
     figure, ax = plt.subplots(figsize=(HALF, 4.2))

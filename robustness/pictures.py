@@ -45,17 +45,17 @@ def decode(content: bytes) -> Image.Image:
         raise PictureError(f"expected at most {MAX_BYTES:,} bytes, found more; save it smaller")
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
-        with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
+        with warnings.catch_warnings(action="ignore"):  # what Pillow has to say of damaged files
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
             picture = Image.open(io.BytesIO(content), formats=FORMATS)
-        picture.draft("L", (WORKING_SIDE, WORKING_SIDE))  # a large JPEG need not be decoded at its full size
-        return to_grey(ImageOps.exif_transpose(picture))
+            picture.draft("L", (WORKING_SIDE, WORKING_SIDE))  # no large JPEG is decoded at its full size
+            return to_grey(ImageOps.exif_transpose(picture))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise PictureError(f"expected at most {MAX_PIXELS:,} pixels, found more; save it smaller") from None
     # Any exception: on a malformed file Pillow's decoders raise a dozen types, most of them undocumented.
     except Exception as error:
-        raise PictureError(
-            f"expected an image ({', '.join(FORMATS)}), found none or a damaged one"
-        ) from error
+        expected = f"expected an image ({', '.join(FORMATS)})"
+        raise PictureError(f"{expected}, found none or a damaged one") from error
 
 
 def to_grey(picture: Image.Image) -> Image.Image:

@@ -15,7 +15,6 @@ from tqdm import tqdm
 from robustness.artifacts import BASELINE, CLEAN, EVALUATION, PERTURBED, RAW, SUMMARY, TABLES
 from robustness.command import run_stage
 from robustness.evaluation import (
-    accuracy_by_position,
     accuracy_by_size,
     calibration_table,
     judge,
@@ -62,7 +61,6 @@ def main() -> None:
     repositioned = [name for name, suite in sets.items() if suite.kind == "reposition"]
     unmoved = judged[CLEAN].assign(canvas=SIDE, zoom=1)
     write_table("size", accuracy_by_size(pd.concat([unmoved, *(judged[name] for name in repositioned)])))
-    write_table("position", by_set(accuracy_by_position, repositioned))
 
 
 if __name__ == "__main__":

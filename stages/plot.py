@@ -46,9 +46,7 @@ def read_curves() -> dict[str, pd.DataFrame]:
 def draw_figures(sets: dict[str, Suite], evaluation: pd.DataFrame, examples: int) -> dict[str, plt.Figure]:
     """All figures, by the name of their file; sets: MNIST first, then the altered ones."""
     images = {name: suite.images for name, suite in sets.items()}
-    tables = {
-        name: pd.read_csv(TABLES / f"{name}.csv") for name in ("calibration", "mistakes", "position", "size")
-    }
+    tables = {name: pd.read_csv(TABLES / f"{name}.csv") for name in ("calibration", "mistakes", "size")}
     figures = {
         "learning_curves": draw.draw_learning_curves(read_curves()),
         "before_and_after": draw.draw_before_and_after(images[CLEAN], sets[HEADLINE], examples),
@@ -57,7 +55,6 @@ def draw_figures(sets: dict[str, Suite], evaluation: pd.DataFrame, examples: int
             evaluation, {name: images[name][0] for name in sets}
         ),
         "accuracy_by_size": draw.draw_accuracy_by_size(tables["size"]),
-        "accuracy_by_position": draw.draw_accuracy_by_position(tables["position"]),
         "reliability": draw.draw_reliability(tables["calibration"], evaluation),
     }
     for name, title in draw.TITLES.items():

@@ -1,7 +1,5 @@
 """Pictures that tests show to the page, the library and the command: drawings, photos, and worse.
-
-digits.png holds the first 0, 1, ... 9 of the MNIST test set side by side.
-"""
+digits.png holds the first 0, 1, ... 9 of the MNIST test set side by side."""
 
 import io
 import struct

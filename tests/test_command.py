@@ -1,67 +1,13 @@
-"""A file is written whole or not at all, and a stage that fails says why in one message."""
+"""A stage or script ends with one message and the right exit code, whatever happens to it."""
 
 import errno
+import subprocess
+import sys
 
 import pytest
+from project import ROOT
 
-from stages.shared.stage import StageError, remove_all_but, run, whole_file
-
-
-def write(path, content):
-    with whole_file(path) as partial:
-        partial.write_text(content)
-
-
-def write_half(path):
-    with whole_file(path) as partial:
-        partial.write_text("half")
-        raise KeyboardInterrupt
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
-
-
-# whole_file
-
-
-def test_a_file_appears_in_its_place_with_the_folders_it_needs(tmp_path):
-    write(tmp_path / "models/new/model.keras", "weights")
-    assert (tmp_path / "models/new/model.keras").read_text() == "weights"
-    assert names(tmp_path / "models/new") == ["model.keras"]
-
-
-def test_a_failure_leaves_the_file_as_it_was_and_nothing_beside_it(tmp_path):
-    write(tmp_path / "summary.json", "old")
-    with pytest.raises(KeyboardInterrupt):
-        write_half(tmp_path / "summary.json")
-    assert (tmp_path / "summary.json").read_text() == "old"
-    assert names(tmp_path) == ["summary.json"]
-
-
-def test_what_a_killed_run_left_is_overwritten_by_the_next(tmp_path):
-    with whole_file(tmp_path / "digits.npz") as partial:
-        partial.touch()
-    partial.write_text("half")
-    assert partial.name.startswith(".")
-    write(tmp_path / "digits.npz", "whole")
-    assert names(tmp_path) == ["digits.npz"]
-
-
-def test_the_temporary_file_keeps_the_suffix_by_which_libraries_choose_a_format(tmp_path):
-    with whole_file(tmp_path / "model.keras") as partial:
-        partial.touch()
-        assert partial.suffix == ".keras"
-
-
-def test_only_the_named_files_stay_in_a_folder(tmp_path):
-    for name in ("kept", "stale", ".kept.partial"):
-        (tmp_path / name).touch()
-    remove_all_but(tmp_path, ["kept", "to come"])
-    assert names(tmp_path) == ["kept"]
-
-
-# run
+from robustness.command import UserError, run, run_stage
 
 
 def failing(error):
@@ -71,22 +17,67 @@ def failing(error):
     return main
 
 
-def test_a_fault_that_the_user_can_mend_ends_with_its_message_alone():
-    with pytest.raises(SystemExit, match=r"^error: epochs: got 0$"):
-        run(failing(StageError("epochs: got 0")))
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (UserError("epochs: got 0"), "error: epochs: got 0"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "data/raw"),
+            "error: data/raw: Permission denied. Mend that and run the same command again.",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "error: No space left on device. Mend that and run the same command again.",
+        ),
+    ],
+)
+def test_what_the_user_can_mend_ends_with_its_message_alone(error, message):
+    with pytest.raises(SystemExit) as end:
+        run(failing(error))
+    assert end.value.code == message
 
 
-def test_a_file_that_cannot_be_used_is_named():
-    with pytest.raises(SystemExit, match=r"^error: data/raw: Permission denied\. Mend that and run"):
-        run(failing(PermissionError(errno.EACCES, "Permission denied", "data/raw")))
+def test_ctrl_c_ends_with_one_line_that_says_the_work_is_safe(capsys):
+    with pytest.raises(SystemExit) as end:
+        run(failing(KeyboardInterrupt()))
+    assert end.value.code == 130
+    [line] = capsys.readouterr().err.split("\n")[1:-1]  # the first begins with the terminal's ^C
+    assert "safe" in line
 
 
-def test_a_bug_shows_its_traceback():
-    with pytest.raises(KeyError):
-        run(failing(KeyError("zoom")))
+@pytest.mark.parametrize("bug", [KeyError("zoom"), OSError("no errno")])
+def test_a_bug_shows_its_traceback(bug):
+    with pytest.raises(type(bug)):
+        run(failing(bug))
 
 
-def test_a_run_that_succeeds_ends_normally():
+@pytest.mark.parametrize("lines", [1, 100_000])
+def test_a_reader_who_has_had_enough_is_not_told_of_it(lines):
+    main = f"lambda: [print('line') for _ in range({lines})]"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"from robustness.command import run; run({main})"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as command:
+        command.stdout.close()
+        assert command.stderr.read() == b""
+    assert command.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("argument", "code", "said"), [("--help", 0, "Fetch the files."), ("--fast", 2, "--fast")]
+)
+def test_a_stage_with_an_argument_does_not_run(monkeypatch, capsys, argument, code, said):
+    monkeypatch.setattr(sys, "argv", ["download.py", argument])
+    with pytest.raises(SystemExit) as end:
+        run_stage(lambda: pytest.fail("it ran"), "Fetch the files.")
+    assert end.value.code == code
+    assert said in "".join(capsys.readouterr())
+
+
+def test_a_stage_without_arguments_runs(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["download.py"])
     ran = []
-    run(lambda: ran.append(True))
+    run_stage(lambda: ran.append(True), "Fetch the files.")
     assert ran

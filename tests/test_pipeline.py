@@ -135,7 +135,8 @@ expected = model.predict(images, verbose=0)
 tensor = tensorflow.constant(images, "float32")
 called = model(tensor).numpy()
 model.export("saved", verbose=False)
-served = tensorflow.saved_model.load("saved").serve(tensor).numpy()
+saved = tensorflow.saved_model.load("saved")
+served = saved.serve(tensor).numpy()
 numpy.save("probabilities.npy", numpy.stack([expected, called, served]))
 """
 

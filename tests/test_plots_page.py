@@ -4,7 +4,7 @@ import shutil
 
 import yaml
 from browser import look_at, needs_chromium
-from conftest import ROOT
+from project import ROOT
 
 # An entry of dvc.yaml is either a plot that Vega draws, with its settings, or a folder of pictures.
 PLOTS = [

@@ -1,0 +1,54 @@
+"""A file is written whole or not at all, and a failed write names it."""
+
+import errno
+
+import pytest
+
+from robustness.files import whole_file, write_json
+
+
+def write(path, content, error=None):
+    with whole_file(path) as partial:
+        partial.write_text(content)
+        if error:
+            raise error
+
+
+def contents(folder):
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_a_file_appears_in_its_place_with_the_folders_it_needs(tmp_path):
+    write(tmp_path / "models/new/model.keras", "weights")
+    assert contents(tmp_path / "models/new") == {"model.keras": "weights"}
+
+
+def test_a_file_is_not_there_before_it_is_whole(tmp_path):
+    with whole_file(tmp_path / "model.keras") as partial:
+        partial.write_text("half")
+        assert not (tmp_path / "model.keras").exists()
+        # Other code passes over a hidden file, and libraries choose a format by the suffix.
+        assert (partial.name[0], partial.suffix) == (".", ".keras")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")])
+def test_a_failure_leaves_the_file_as_it_was_and_nothing_beside_it(tmp_path, error):
+    write(tmp_path / "summary.json", "earlier")
+    with pytest.raises(type(error)) as failure:
+        write(tmp_path / "summary.json", "half", error)
+    assert contents(tmp_path) == {"summary.json": "earlier"}
+    if isinstance(error, OSError):  # which a full disk raises without the name of the file
+        assert failure.value.filename == str(tmp_path / "summary.json")
+
+
+def test_what_a_killed_run_left_is_overwritten_by_the_next(tmp_path):
+    with whole_file(tmp_path / "digits.npz") as partial:
+        partial.touch()
+    partial.write_text("half of what a killed run wrote")
+    write(tmp_path / "digits.npz", "whole")
+    assert contents(tmp_path) == {"digits.npz": "whole"}
+
+
+def test_json_is_written_for_people_and_git(tmp_path):
+    write_json(tmp_path / "summary.json", {"accuracy": 0.99})
+    assert contents(tmp_path) == {"summary.json": '{\n  "accuracy": 0.99\n}\n'}

@@ -1,0 +1,109 @@
+"""Whatever a digit was drawn with, photographed on or saved as, the network gets it as MNIST would have it,
+or the user a reason why not. (tests/test_predict.py asks a network about such pictures.)
+"""
+
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pictures import DIGITS, bomb, draw, encode, photograph
+from PIL import Image
+from scipy import ndimage
+
+from robustness.pictures import FORMATS, MAX_BYTES, PictureError, read_digit, to_mnist
+
+SEVEN = DIGITS[7]
+DRAWING = draw(SEVEN, 200, (300, 380), 50, 90)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "I;16"])
+def test_a_digit_of_mnist_keeps_its_own_pixels(mode):
+    for digit in DIGITS:
+        picture = Image.fromarray(digit.astype(np.uint16) * 257 if mode == "I;16" else digit)
+        np.testing.assert_array_equal(read_digit(encode(picture.convert(mode))), digit)
+
+
+@pytest.mark.parametrize("digit", DIGITS)
+def test_a_drawing_is_scaled_to_20_pixels_and_centred_by_mass(digit):
+    image = read_digit(encode(draw(digit)))
+    assert (image.shape, image.dtype) == ((28, 28), np.uint8)
+    assert max(np.ptp(np.argwhere(image), axis=0) + 1) == 20
+    # As in MNIST itself: whole pixels to either side of row and column 14.
+    np.testing.assert_allclose(ndimage.center_of_mass(image), 14, atol=0.51)
+    assert np.corrcoef(image.ravel(), digit.ravel())[0, 1] > 0.8
+
+
+def test_the_aspect_is_kept():
+    bar = np.full((300, 300), 255.0)
+    bar[50:250, 100:150] = 0
+    np.testing.assert_allclose(np.ptp(np.argwhere(read_digit(encode(bar))), axis=0) + 1, [20, 5], atol=1)
+
+
+@pytest.mark.parametrize("width", [2, 4, 10, 20, 30])
+def test_a_pen_of_any_width_leaves_strokes_as_wide_as_in_mnist(width):
+    sheet = np.full((400, 400), 255.0)
+    sheet[60:340, 200 - width // 2 : 200 + width // 2] = 0
+    row = read_digit(encode(sheet))[14] / 255
+    assert row.max() == 1
+    assert 1 <= row.sum() <= 3
+
+
+INK = Image.fromarray((255 - DRAWING).astype(np.uint8))
+SIDEWAYS = Image.Exif()
+SIDEWAYS[0x0112] = 6  # orientation: the camera was turned a quarter to the left
+SAME = {
+    "in a corner of the sheet": (encode(draw(SEVEN, 200, (300, 380), 100, 180)), 3),
+    "light on a dark sheet": (encode(255 - DRAWING), 3),
+    "on transparent paper": (encode(Image.merge("LA", [Image.new("L", INK.size), INK])), 3),
+    "in few of 16 bits": (encode(Image.fromarray((DRAWING * 4 + 30_000).astype(np.uint16))), 2),
+    "held sideways": (encode(np.rot90(DRAWING), "JPEG", quality=95, exif=SIDEWAYS), 20),
+    **{f"in {name}": (encode(DRAWING, name), 20) for name in FORMATS},
+}
+
+
+@pytest.mark.parametrize("how", SAME)
+def test_a_digit_is_the_same(how):
+    content, tolerance = SAME[how]
+    np.testing.assert_allclose(read_digit(content), read_digit(encode(DRAWING)), atol=tolerance)
+
+
+PAPER = np.full((600, 800), 220.0)
+BLANK = "expected a digit, found a blank picture"
+NO_IMAGE = r"expected an image \(AVIF, .*WEBP\), found none or a damaged one"
+REFUSED = {
+    "black": (encode(np.zeros((28, 28))), BLANK),
+    "transparent": (encode(Image.new("RGBA", (200, 300))), BLANK),
+    "faint smudge": (encode(np.pad(np.full((60, 60), 190), 70, constant_values=220)), BLANK),
+    "photo of paper": (photograph(PAPER), BLANK),
+    "noisy photo of paper": (photograph(PAPER, noise=20), BLANK),
+    "grey noise": (encode(np.random.default_rng(0).normal(128, 20, (64, 64))), BLANK),
+    "empty": (b"", NO_IMAGE),
+    "half a png": (encode(DRAWING)[:500], NO_IMAGE),
+    "part of a tiff": (encode(SEVEN, "TIFF")[:100], NO_IMAGE),
+    "eps": (encode(SEVEN, "EPS"), NO_IMAGE),
+    "bomb": (bomb(7_500, 7_500), "expected at most 50,000,000 pixels, found more"),
+    "huge bomb": (bomb(100_000, 100_000), "expected at most 50,000,000 pixels, found more"),
+    "large file": (encode(SEVEN) + bytes(MAX_BYTES), "expected at most 16,777,216 bytes, found more"),
+    "small picture": (encode(np.zeros((7, 100))), "expected at least 8 x 8 pixels, found 100 x 7"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_holds_no_digit_is_refused_with_the_reason_and_nothing_else(name, recwarn):
+    content, reason = REFUSED[name]
+    with pytest.raises(PictureError, match=reason):
+        read_digit(content)
+    assert not recwarn.list
+
+
+@settings(deadline=None)
+@given(st.integers(8, 90), st.integers(8, 90), st.integers(0, 2**32), st.sampled_from([1, 2, 20, 255]))
+def test_any_pixels_make_an_image_or_are_refused(height, width, seed, levels):
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, levels, (height, width), dtype=np.uint8, endpoint=True)
+    pixels[rng.random((height, width)) < rng.random()] = rng.integers(256)
+    with suppress(PictureError):
+        image = to_mnist(Image.fromarray(pixels))
+        assert (image.shape, image.dtype, image.any()) == ((28, 28), np.uint8, True)
