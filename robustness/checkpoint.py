@@ -40,18 +40,18 @@ def save_checkpoint(path: Path, network: keras.Model, curves: Curves, digest: st
             archive.writestr(PROGRESS, json.dumps({"digest": digest, "curves": curves}))
 
 
-def load_checkpoint(path: Path, digest: str) -> tuple[keras.Model, Curves] | None:
-    """Return the network and the curves that were saved; or say why they are of no use, and return None."""
+def load_checkpoint(path: Path, digest: str) -> tuple[keras.Model | None, Curves]:
+    """Return the network and the curves that were saved; (None, []), and say why, if they are of no use."""
     if not path.exists():
-        return None
+        return None, []
     try:
         with zipfile.ZipFile(path) as archive:
             progress = json.loads(archive.read(PROGRESS))
         if progress["digest"] != digest:
             print("starting over: an earlier run was interrupted, but had other settings, data or code")
-            return None
+            return None, []
         return keras.saving.load_model(path, safe_mode=True), progress["curves"]
     # Any exception: on a damaged file Keras raises a dozen types.
     except Exception as error:
         print(f"starting over: {path} cannot be used ({error!s:.300})")
-        return None
+        return None, []

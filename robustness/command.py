@@ -5,8 +5,6 @@ import os
 import sys
 from collections.abc import Callable
 
-INTERRUPTED = 130  # what a shell expects after Ctrl+C: 128 + SIGINT
-
 
 class UserError(Exception):
     """A fault that the user can mend: its message says what was expected, what was found, what to do."""
@@ -22,15 +20,17 @@ def run_stage(main: Callable[[], None], manual: str | None) -> None:
 def run(main: Callable[[], None]) -> None:
     """Call `main`; end with one message instead of a traceback on what a user does or can mend."""
     try:
-        main()
+        try:
+            main()
+        finally:
+            sys.stdout.flush()  # here, where a broken pipe is caught, not at Python's end
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         print("\ninterrupted; what is finished is safe, the same command goes on from there", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read the output has had enough, as in `| head`. Python would complain once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(130)  # what a shell expects: 128 + SIGINT
+    except BrokenPipeError:  # whoever read the output has had enough, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more
         sys.exit(1)
     except OSError as error:
         if error.errno is None:

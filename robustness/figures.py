@@ -29,7 +29,7 @@ from robustness.significance import BETTER, UNCLEAR, WORSE, verdicts
 from robustness.suites import Suite
 
 TITLES = {CLEAN: "MNIST test set", HEADLINE: "Repositioned test set"}
-GROUPS = {LISTED: "Altered by kinds in the augmentation", OTHERS: "Altered by other kinds"}
+GROUPS = {LISTED: "kinds in the augmentation", OTHERS: "other kinds"}
 
 # Colours that colour-blind people can tell apart (Okabe and Ito 2008), one meaning each.
 BLUE, ORANGE, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#767676"
@@ -137,7 +137,9 @@ def draw_accuracy_by_suite(
     suites = evaluation.drop(CLEAN)
     best_first = suites.sort_values("accuracy", ascending=False, kind="stable")
     groups = {"Not altered": evaluation.loc[[CLEAN]]}
-    groups |= {title: best_first[best_first["group"] == group] for group, title in GROUPS.items()}
+    groups |= {
+        f"Altered by {title}": best_first[best_first["group"] == group] for group, title in GROUPS.items()
+    }
     lines = [line for name, group in groups.items() if len(group) for line in (name, *group.itertuples())]
     figure, ax = plt.subplots(figsize=(WIDE, 0.3 * len(lines) + 1.7))
 

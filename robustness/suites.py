@@ -55,8 +55,8 @@ def load_suite(path: Path) -> Suite:
         )
         n = len(suite.labels)
         if n == 0 or suite.images.shape != (n, SIDE, SIDE) or suite.images.dtype != np.uint8:
-            found = f"{suite.images.dtype} {suite.images.shape}"
-            raise ValueError(f"expected uint8 images ({n}, 28, 28) for {n} labels, found {found}")
+            found = f"{suite.images.dtype} {suite.images.shape} and {n}"
+            raise ValueError(f"expected uint8 images (n, 28, 28) and n > 0 labels, found {found}")
         return suite
     # Any exception: on a damaged file zipfile and NumPy raise a dozen types.
     except Exception as error:

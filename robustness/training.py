@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from robustness.mnist import Digits
-from robustness.networks import build_network
+from robustness.networks import BATCH, build_network
 from robustness.params import Train
 from robustness.perturbations import perturb
 from robustness.quiet_keras import keras
 
-Curves = list[dict[str, float]]  # a row an epoch
+Curves = Sequence[dict[str, float]]  # a row an epoch
 
 CURVE_NAMES = {  # as Keras calls them: as they are called here
     "accuracy": "training/accuracy",
@@ -75,21 +75,21 @@ def fit(
     params: Train,
     training: Digits,
     validation: Digits | None = None,
-    resumed: tuple[keras.Model, Curves] | None = None,
+    network: keras.Model | None = None,
+    curves: Curves = (),
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Iterator[tuple[keras.Model, Curves]]:
     """Train the network that `params` names, one epoch for each step of the caller's loop.
 
     Yields the network, which the next epoch changes, and its learning curves so far: a row an epoch, by the
-    names that CURVE_NAMES has. `resumed`: what an earlier loop was given last, to go on from there; all that
-    is random is drawn from the seed and the number of the epoch, so that it ends with the same bytes.
+    names that CURVE_NAMES has. `network`, `curves`: what an earlier loop was given last, to go on from there.
+    What is random is drawn from the seed and the number of the epoch, so that it ends with the same bytes.
     `callbacks`: for Keras, called within an epoch. Raises UserError as `build_network` does.
     """
     batches = math.ceil(len(training.images) / params.batch_size)
-    if resumed is None:
+    if network is None:
         keras.utils.set_random_seed(params.seed)
-        resumed = compiled(build_network(params.network), params.learning_rate, params.epochs * batches), []
-    network, curves = resumed
+        network = compiled(build_network(params.network), params.learning_rate, params.epochs * batches)
     for epoch in range(len(curves), params.epochs):
         rng = np.random.default_rng([params.seed, epoch])
         order = rng.permutation(len(training.images))
@@ -104,7 +104,7 @@ def fit(
             shuffle=False,
             verbose=0,
             validation_data=validation,
-            validation_batch_size=1000,
+            validation_batch_size=BATCH,
             callbacks=list(callbacks),
         ).history
         row = {name: round(history[key][-1], 5) for key, name in CURVE_NAMES.items() if key in history}

@@ -24,13 +24,11 @@ from scmrepo.exceptions import SCMError
 
 from robustness.artifacts import TABLES
 from robustness.command import UserError, run
-from robustness.evaluation import LISTED, OTHERS
-from robustness.figures import BLUE, RED, STYLE, words
+from robustness.figures import BLUE, GROUPS, RED, STYLE, words
 from robustness.files import whole_file
 from robustness.significance import BETTER, WORSE, mcnemar, verdicts
 
 WORKSPACE = "workspace"
-GROUPS = {LISTED: "kinds in the augmentation", OTHERS: "other kinds"}
 
 
 class Side(NamedTuple):

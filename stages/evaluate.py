@@ -6,23 +6,15 @@ tables from which the pictures are drawn. Run it with `dvc repro evaluate`, or b
 `python -m stages.evaluate`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
+from robustness import evaluation
 from robustness.artifacts import BASELINE, CLEAN, EVALUATION, PERTURBED, RAW, SUMMARY, TABLES
 from robustness.command import run_stage
-from robustness.evaluation import (
-    accuracy_by_size,
-    calibration_table,
-    judge,
-    measure,
-    most_confident_mistakes,
-    rounded,
-    summarise,
-)
 from robustness.files import whole_file, write_json
 from robustness.mnist import SIDE, load_split
 from robustness.networks import load_network, predict
@@ -41,26 +33,26 @@ def main() -> None:
     sets = {CLEAN: Suite(*load_split(RAW, "test"))} | load_suites(PERTURBED)
 
     bins, augmentation = params.evaluate.calibration_bins, params.train.augmentation
-    judged, evaluation = {}, {}
+    judged, accounts = {}, {}
     for name, suite in tqdm(sets.items(), "evaluate", unit=" sets", disable=None):
         probabilities = predict(network, suite.images)
-        judged[name] = judge(suite, probabilities, predict(baseline, suite.images))
-        evaluation[name] = measure(suite, judged[name], probabilities, augmentation, bins)
+        judged[name] = evaluation.judge(suite, probabilities, predict(baseline, suite.images))
+        accounts[name] = evaluation.measure(suite, judged[name], probabilities, augmentation, bins)
 
-    def by_set(table: Callable[..., pd.DataFrame], names: Iterable[str], *arguments: Any) -> pd.DataFrame:
-        return pd.concat([table(judged[name], *arguments).assign(suite=name) for name in names])
+    def of_each(table: Callable[..., pd.DataFrame], *arguments: Any) -> pd.DataFrame:
+        return pd.concat([table(digits, *arguments).assign(suite=name) for name, digits in judged.items()])
 
-    write_json(EVALUATION, rounded(evaluation))
-    write_json(SUMMARY, rounded(summarise(evaluation)))
-    accounts = pd.DataFrame.from_dict(evaluation, orient="index").drop(columns="per_digit")
-    write_table("suites", accounts.rename_axis("suite").reset_index())
+    write_json(EVALUATION, evaluation.rounded(accounts))
+    write_json(SUMMARY, evaluation.rounded(evaluation.summarise(accounts)))
+    table = pd.DataFrame.from_dict(accounts, orient="index").drop(columns="per_digit")
+    write_table("suites", table.rename_axis("suite").reset_index())
     for name, digits in judged.items():
         write_table(f"predictions/{name}", digits[["label", "predicted"]])
-    write_table("calibration", by_set(calibration_table, sets, bins))
-    write_table("mistakes", by_set(most_confident_mistakes, sets))
-    repositioned = [name for name, suite in sets.items() if suite.kind == "reposition"]
+    write_table("calibration", of_each(evaluation.calibration_table, bins))
+    write_table("mistakes", of_each(evaluation.most_confident_mistakes))
+    repositioned = [judged[name] for name, suite in sets.items() if suite.kind == "reposition"]
     unmoved = judged[CLEAN].assign(canvas=SIDE, zoom=1)
-    write_table("size", accuracy_by_size(pd.concat([unmoved, *(judged[name] for name in repositioned)])))
+    write_table("size", evaluation.accuracy_by_size(pd.concat([unmoved, *repositioned])))
 
 
 if __name__ == "__main__":

@@ -12,20 +12,9 @@ import vl_convert
 from matplotlib import pyplot as plt
 from tqdm import tqdm
 
+from robustness import artifacts
 from robustness import figures as draw
-from robustness.artifacts import (
-    CLEAN,
-    CURVES,
-    EVALUATION,
-    FIGURES,
-    HEADLINE,
-    PERTURBED,
-    RAW,
-    REPORT,
-    TABLES,
-    TRAINING,
-    VEGA,
-)
+from robustness.artifacts import CLEAN, HEADLINE
 from robustness.command import run_stage
 from robustness.files import whole_file, write_text
 from robustness.mnist import load_split
@@ -36,7 +25,7 @@ from robustness.suites import Suite, load_suites
 
 def read_curves() -> dict[str, pd.DataFrame]:
     """The learning curves that DVCLive wrote, by name, "validation/accuracy" and so on."""
-    folder = CURVES / "plots/metrics"
+    folder = artifacts.CURVES / "plots/metrics"
     files = sorted(folder.glob("*/*.tsv"))
     return {
         path.relative_to(folder).with_suffix("").as_posix(): pd.read_csv(path, sep="\t") for path in files
@@ -46,7 +35,9 @@ def read_curves() -> dict[str, pd.DataFrame]:
 def draw_figures(sets: dict[str, Suite], evaluation: pd.DataFrame, examples: int) -> dict[str, plt.Figure]:
     """All figures, by the name of their file; sets: MNIST first, then the altered ones."""
     images = {name: suite.images for name, suite in sets.items()}
-    tables = {name: pd.read_csv(TABLES / f"{name}.csv") for name in ("calibration", "mistakes", "size")}
+    tables = {
+        name: pd.read_csv(artifacts.TABLES / f"{name}.csv") for name in ("calibration", "mistakes", "size")
+    }
     figures = {
         "learning_curves": draw.draw_learning_curves(read_curves()),
         "before_and_after": draw.draw_before_and_after(images[CLEAN], sets[HEADLINE], examples),
@@ -58,7 +49,7 @@ def draw_figures(sets: dict[str, Suite], evaluation: pd.DataFrame, examples: int
         "reliability": draw.draw_reliability(tables["calibration"], evaluation),
     }
     for name, title in draw.TITLES.items():
-        predictions = pd.read_csv(TABLES / f"predictions/{name}.csv")
+        predictions = pd.read_csv(artifacts.TABLES / f"predictions/{name}.csv")
         mistakes = tables["mistakes"].query("suite == @name")
         figures[f"confusion_{name}"] = draw.draw_confusion_matrix(predictions, title)
         figures[f"mistakes_{name}"] = draw.draw_mistakes(images[name], mistakes, title)
@@ -71,30 +62,31 @@ def print_headline(evaluation: pd.DataFrame) -> None:
     for name, title in draw.TITLES.items():
         accuracy, loss = evaluation.loc[name, ["accuracy", "loss"]]
         print(f"{title:24}{accuracy:8.2%}{loss:8.4f}")
-    print(f"\nThe whole story, with pictures: {REPORT}. Interactive plots: `dvc plots show`.")
+    print(f"\nThe whole story, with pictures: {artifacts.REPORT}. Interactive plots: `dvc plots show`.")
 
 
 def main() -> None:
     params = load_params()
-    suites = load_suites(PERTURBED)
-    accounts = json.loads(EVALUATION.read_text())
+    suites = load_suites(artifacts.PERTURBED)
+    accounts = json.loads(artifacts.EVALUATION.read_text())
     evaluation = pd.DataFrame.from_dict(accounts, orient="index").drop(columns="per_digit")
 
     plt.rcParams.update(draw.STYLE)
-    sets = {CLEAN: Suite(*load_split(RAW, "test"))} | suites
+    sets = {CLEAN: Suite(*load_split(artifacts.RAW, "test"))} | suites
     pictures = {}
     figures = draw_figures(sets, evaluation, params.plot.examples)
     for name, figure in tqdm(figures.items(), "plot", unit=" pictures", disable=None):
-        path = FIGURES / f"{name}.png"
+        path = artifacts.FIGURES / f"{name}.png"
         with whole_file(path) as partial:
             draw.save(figure, partial, params.plot.dpi)
         pictures[name] = Picture(path.read_bytes(), finding(figure))
     write_text(
-        REPORT, write_report(pictures, accounts, json.loads(TRAINING.read_text()), params.train, suites)
+        artifacts.REPORT,
+        write_report(pictures, accounts, json.loads(artifacts.TRAINING.read_text()), params.train, suites),
     )
     # In a scope of its own, or its thousands of one-letter names would be everyone's. DVC's plots are written
     # in version 5 of the language.
-    write_text(VEGA, f"(() => {{{vl_convert.javascript_bundle(vl_version='5.21')}}})();\n")
+    write_text(artifacts.VEGA, f"(() => {{{vl_convert.javascript_bundle(vl_version='5.21')}}})();\n")
 
     print_headline(evaluation)
 

