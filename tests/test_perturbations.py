@@ -29,6 +29,8 @@ IDENTITY = {
 }
 
 MANY = np.tile(DIGITS, (5, 1, 1))
+BLANK = np.zeros((2000, 28, 28), np.uint8)
+NOISE = np.random.default_rng(0).integers(0, 256, (10, 28, 28), np.uint8)
 
 each_kind = pytest.mark.parametrize("name", KINDS)
 
@@ -78,7 +80,7 @@ def test_every_default_lies_within_its_range(name):
 def test_shape_and_type_are_kept_and_the_input_is_not_written_to(name, n):
     images = DIGITS[:n].copy()
     images.setflags(write=False)
-    altered, drawn = KINDS[name](images, random())
+    altered, drawn = perturb(images, name, random())
     assert altered.shape == (n, 28, 28)
     assert altered.dtype == np.uint8
     assert not np.shares_memory(altered, images)
@@ -115,13 +117,6 @@ def test_a_batch_gives_the_same_bytes_as_its_images_one_at_a_time_or_in_chunks(n
 
 
 @each_kind
-def test_no_images_are_an_empty_set_with_the_same_random_parameters(name):
-    altered, drawn = perturb(DIGITS[:0], name, random())
-    assert altered.shape == (0, 28, 28)
-    assert drawn.keys() == KINDS[name](DIGITS, random())[1].keys()
-
-
-@each_kind
 @given(data=st.data())
 @settings(max_examples=10, deadline=None)
 def test_within_the_whole_range_every_image_gets_its_own_strength(name, data):
@@ -135,7 +130,7 @@ def test_within_the_whole_range_every_image_gets_its_own_strength(name, data):
 
 @pytest.mark.parametrize("name", IDENTITY)
 def test_zero_strength_returns_the_image_itself(name):
-    np.testing.assert_array_equal(KINDS[name](DIGITS, random(), **IDENTITY[name])[0], DIGITS)
+    np.testing.assert_array_equal(KINDS[name](NOISE, random(), **IDENTITY[name])[0], NOISE)
 
 
 @pytest.mark.parametrize("name", ["brightness", "dotted_line", "zigzag"])
@@ -148,7 +143,7 @@ def test_what_only_adds_light_saturates_and_darkens_no_pixel(name):
 
 
 @pytest.mark.parametrize("zoom", [1, 2])
-@pytest.mark.parametrize("canvas", [56, 57, 75, 84, 112])
+@pytest.mark.parametrize("canvas", [57, 75, 84, 112])
 def test_reposition_equals_area_averaging_of_a_canvas_that_is_built(canvas, zoom):
     altered, drawn = KINDS["reposition"](DIGITS, random(), canvas=canvas, zoom=zoom)
     for i, image in enumerate(DIGITS):
@@ -172,10 +167,13 @@ def test_reposition_on_56_pixels_equals_the_mean_of_each_2_by_2_block():
 
 @given(canvas=st.floats(28, 84), zoom=st.floats(1, 3), seed=st.integers(0, 99))
 @example(canvas=30.8, zoom=1.1, seed=0)
+@example(canvas=40, zoom=1.4, seed=0)
 @settings(max_examples=50, deadline=None)
 def test_reposition_puts_the_ink_where_it_says(canvas, zoom, seed):
     assume(canvas >= 28 * zoom - 1e-10)
     altered, drawn = KINDS["reposition"](DIGITS, random(seed), canvas=canvas, zoom=zoom)
+    for start in (drawn["top"], drawn["left"]):
+        assert ((start >= 0) & (start <= canvas - 28 * zoom + 1e-9)).all()
     output_pixel = canvas / 28
     ink, row, column = ink_and_centroid(DIGITS)
     altered_ink, altered_row, altered_column = ink_and_centroid(altered)
@@ -193,10 +191,8 @@ def test_reposition_reaches_every_whole_place_on_a_whole_canvas_equally_often():
 
 
 def test_reposition_reaches_fractional_places_on_any_other_canvas():
-    blank = np.zeros((2000, 28, 28), np.uint8)
-    _, drawn = perturb(blank, "reposition", random(), canvas=np.linspace(28.01, 29.99, 2000))
+    _, drawn = perturb(BLANK, "reposition", random(), canvas=np.linspace(28.01, 29.99, 2000))
     for start in (drawn["top"], drawn["left"]):
-        assert ((start >= 0) & (start <= drawn["canvas"] - 28)).all()
         share = start / (drawn["canvas"] - 28)
         quarters, _ = np.histogram(share[drawn["canvas"] != 29], bins=4, range=(0, 1))
         assert (np.abs(quarters - 500) < 100).all()
@@ -212,18 +208,22 @@ def test_reposition_refuses_a_canvas_too_small_for_the_digit():
 # Geometry
 
 
+@pytest.mark.parametrize("name", ["rotate", "shear", "translate"])
+def test_either_sense_is_drawn_equally_often(name):
+    for signed in perturb(BLANK, name, random())[1].values():
+        assert (signed > 0).mean() == pytest.approx(0.5, abs=0.05)
+
+
 @pytest.mark.parametrize(("degrees", "quarters"), [(90, 1), (180, 2)])
 def test_rotate_by_quarters_only_permutes_pixels(degrees, quarters):
-    altered, drawn = KINDS["rotate"](DIGITS, random(), degrees=degrees)
-    assert set(drawn["degrees"]) == {-degrees, degrees}
-    for image, result, signed in zip(DIGITS, altered, drawn["degrees"], strict=True):
+    altered, drawn = KINDS["rotate"](NOISE, random(), degrees=degrees)
+    for image, result, signed in zip(NOISE, altered, drawn["degrees"], strict=True):
         np.testing.assert_array_equal(result, np.rot90(image, quarters * np.sign(signed)))
 
 
 def test_rotate_agrees_with_scipy_even_at_the_border():
-    images = random().integers(0, 256, (10, 28, 28), dtype=np.uint8)
-    altered, drawn = KINDS["rotate"](images, random(), degrees=30)
-    for image, result, signed in zip(images, altered, drawn["degrees"], strict=True):
+    altered, drawn = KINDS["rotate"](NOISE, random(), degrees=30)
+    for image, result, signed in zip(NOISE, altered, drawn["degrees"], strict=True):
         expected = ndimage.rotate(image.astype(float), signed, reshape=False, order=1, mode="grid-constant")
         assert np.abs(result - expected).max() < 0.51
 
@@ -264,9 +264,9 @@ def test_shot_noise_has_the_mean_and_the_variance_of_a_photon_count():
     assert altered.std() == pytest.approx(255 * np.sqrt(100 / 255 / 50), rel=0.03)
 
 
-def test_shot_noise_of_one_photon_is_black_or_saturated_and_leaves_the_background_black():
-    altered, _ = KINDS["shot_noise"](MANY, random(), photons=1)
-    assert set(np.unique(altered)) == {0, 255}
+def test_shot_noise_has_a_level_for_each_count_and_leaves_the_background_black():
+    altered, _ = KINDS["shot_noise"](MANY, random(), photons=5)
+    assert set(np.unique(altered)) == {0, 51, 102, 153, 204, 255}
     assert (altered[MANY == 0] == 0).all()
 
 
@@ -298,37 +298,52 @@ def test_glass_blur_without_blur_shows_only_pixels_within_the_displacement():
     assert (far > ndimage.maximum_filter(DIGITS, size=(1, 5, 5))).any()
 
 
-def test_motion_blur_spreads_a_dot_along_the_path():
+def test_motion_blur_spreads_a_dot_in_the_direction_drawn():
     dots = np.zeros((20, 28, 28), np.uint8)
     dots[:, 14, 14] = 255
     altered, drawn = KINDS["motion_blur"](dots, random(), pixels=12)
-    y, x = np.mgrid[:28, :28] - 14.0
+    x, y = np.mgrid[:28, :28][::-1] - 14
     for image, degrees in zip(altered, drawn["degrees"], strict=True):
-        weight = image / image.sum()
-        covariance = np.cov(np.stack([x.ravel(), -y.ravel()]), aweights=weight.ravel(), bias=True)
-        variances, axes = np.linalg.eigh(covariance)
-        direction = np.degrees(np.arctan(axes[1, 1] / axes[0, 1]))
-        assert direction == pytest.approx(degrees, abs=3)
-        assert np.sqrt(12 * variances[1]) == pytest.approx(12, rel=0.1)
+        variances, axes = np.linalg.eigh(np.cov(x.ravel(), -y.ravel(), aweights=image.ravel()))
+        assert np.degrees(np.arctan(axes[1, 1] / axes[0, 1])) == pytest.approx(degrees, abs=3)
         assert variances[0] < 0.3
+
+
+def test_motion_blur_averages_over_the_length_of_the_path():
+    lines = np.zeros((20, 28, 28), np.uint8)
+    lines[:, :, 14] = 255
+    altered, drawn = KINDS["motion_blur"](lines, random(), pixels=12)
+    for row, degrees in zip(altered[:, 14], drawn["degrees"], strict=True):
+        columns = 12 * np.cos(np.radians(degrees))
+        within = np.clip((columns + 1) / 2 - np.abs(np.arange(28) - 14), 0, 1)
+        np.testing.assert_allclose(row, 255 * within / columns, atol=1)
+
+
+def test_motion_blur_draws_directions_within_45_degrees_of_horizontal():
+    degrees = perturb(BLANK, "motion_blur", random(), pixels=1)[1]["degrees"]
+    assert (degrees.min(), degrees.max()) == pytest.approx((-45, 45), abs=0.3)
 
 
 # Light
 
 
 def test_brightness_lifts_every_pixel_up_to_white():
-    altered, _ = KINDS["brightness"](DIGITS, random(), increase=0.4)
-    np.testing.assert_array_equal(altered, np.minimum(DIGITS + 102.0, 255))
+    altered, _ = KINDS["brightness"](DIGITS, random(), increase=0.8)
+    np.testing.assert_array_equal(altered, np.minimum(DIGITS + 204.0, 255))
 
 
 def test_fog_keeps_the_digit_at_the_rest_of_the_light():
     altered, _ = KINDS["fog"](DIGITS, random(), opacity=0.75)
     fog, _ = KINDS["fog"](np.zeros_like(DIGITS), random(), opacity=0.75)
     assert np.abs(altered - 0.25 * DIGITS - fog).max() <= 1
-    assert fog.max() <= 0.75 * 255 + 0.5
-    levels = fog.mean(axis=(1, 2))
-    assert levels.min() < 70 < 120 < levels.max()
-    assert (np.ptp(fog, axis=(1, 2)) > 10).all()
+
+
+def test_half_of_the_fog_is_one_level_for_the_whole_image():
+    fog, _ = perturb(BLANK, "fog", random(), opacity=0.75)
+    assert 0.6 * 255 < fog.max() <= 0.75 * 255 + 0.5
+    # An octave has half the amplitude of the one before, a quarter of its variance: the first has 3/4 of all.
+    correlation = np.corrcoef(fog[:, [0, 0, 27, 27], [0, 27, 0, 27]].T)
+    assert correlation[np.triu_indices(4, k=1)] == pytest.approx(0.75, abs=0.05)
 
 
 # Obstruction

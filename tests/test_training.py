@@ -6,6 +6,7 @@ import pytest
 from robustness import checkpoint
 from robustness.checkpoint import digest, load_checkpoint, save_checkpoint
 from robustness.mnist import Digits
+from robustness.networks import NETWORKS
 from robustness.params import Train
 from robustness.quiet_keras import keras
 from robustness.training import augment, compiled, fit, split
@@ -17,7 +18,7 @@ IMAGES[np.arange(60), 2 * LABELS + 4] = 255  # a line whose height tells the dig
 DIGITS = Digits(IMAGES, LABELS)
 
 PARAMS = Train(
-    network="standard",
+    network="tiny",
     seed=1,
     epochs=3,
     batch_size=16,
@@ -27,6 +28,17 @@ PARAMS = Train(
     augment=True,
     augmentation={"brightness": {"probability": 0.5, "increase": [0, 0.3]}},
 )
+
+
+def tiny():
+    """A network that is quick to compile, and draws at random within itself."""
+    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dropout(0.2)]
+    return keras.Sequential([keras.Input((28, 28)), *layers, keras.layers.Dense(10, "softmax")])
+
+
+@pytest.fixture(autouse=True)
+def _tiny_is_a_network(monkeypatch):
+    monkeypatch.setitem(NETWORKS, "tiny", tiny)
 
 
 # split
@@ -117,8 +129,7 @@ def test_without_augment_the_digits_are_trained_on_as_they_are(fed):
 
 
 def test_it_learns_and_tells_how_it_went():
-    settings = {"epochs": 8, "augment": False, "network": "global_pooling"}
-    epochs = list(fit(PARAMS.model_copy(update=settings), DIGITS, DIGITS))
+    epochs = list(fit(PARAMS.model_copy(update={"epochs": 8}), DIGITS, DIGITS))
     assert [len(curves) for _, curves in epochs] == list(range(1, 9))
     _, curves = epochs[-1]
     assert set(curves[0]) == {
@@ -127,14 +138,12 @@ def test_it_learns_and_tells_how_it_went():
     assert curves[-1]["training/loss"] < curves[0]["training/loss"] / 2
 
 
-@pytest.mark.parametrize("network", ["standard", "global_pooling"])
-def test_one_seed_gives_one_network_and_another_another(network):
-    params = PARAMS.model_copy(update={"network": network, "epochs": 1})
+def test_one_seed_gives_one_network_and_another_another():
     one, same, other = (
-        last(fit(params.model_copy(update={"seed": seed}), DIGITS))[0].get_weights() for seed in (1, 1, 2)
+        next(fit(PARAMS.model_copy(update={"seed": seed}), DIGITS))[0].get_weights() for seed in (1, 1, 2)
     )
     assert all(map(np.array_equal, one, same))
-    assert not all(map(np.array_equal, one, other))
+    assert not any(map(np.array_equal, one, other))
 
 
 def test_the_learning_rate_grows_for_a_fifth_of_the_steps_and_ends_at_nothing():
@@ -145,7 +154,7 @@ def test_the_learning_rate_grows_for_a_fifth_of_the_steps_and_ends_at_nothing():
 
 
 def test_a_network_that_comes_compiled_keeps_its_optimizer():
-    network, _ = next(fit(PARAMS, DIGITS))
+    network, _ = next(fit(PARAMS.model_copy(update={"network": "standard"}), DIGITS))
     assert float(network.optimizer.learning_rate) == pytest.approx(1e-3)
 
 
@@ -157,13 +166,11 @@ def path(tmp_path):
     return tmp_path / "checkpoint.keras"
 
 
-@pytest.mark.parametrize("network", ["standard", "global_pooling"])
-def test_a_training_that_goes_on_from_a_checkpoint_ends_with_the_same_weights(path, network):
-    params = PARAMS.model_copy(update={"network": network})
-    undisturbed, curves = last(fit(params, DIGITS, DIGITS))
-    save_checkpoint(path, *next(fit(params, DIGITS, DIGITS)), "here")
+def test_a_training_that_goes_on_from_a_checkpoint_ends_with_the_same_weights(path):
+    undisturbed, curves = last(fit(PARAMS, DIGITS, DIGITS))
+    save_checkpoint(path, *next(fit(PARAMS, DIGITS, DIGITS)), "here")
     keras.utils.set_random_seed(7)  # another process
-    resumed, resumed_curves = last(fit(params, DIGITS, DIGITS, *load_checkpoint(path, "here")))
+    resumed, resumed_curves = last(fit(PARAMS, DIGITS, DIGITS, *load_checkpoint(path, "here")))
     assert all(map(np.array_equal, undisturbed.get_weights(), resumed.get_weights()))
     assert resumed_curves == curves
 
