@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from robustness.files import whole_file
+from robustness.files import whole_file, write_json
 
 
 def write(path, content, error=None):
@@ -43,3 +43,8 @@ def test_what_a_killed_run_left_is_overwritten_by_the_next(tmp_path):
     partial.write_text("half of what a killed run wrote")
     write(tmp_path / "digits.npz", "whole")
     assert contents(tmp_path) == {"digits.npz": "whole"}
+
+
+def test_json_is_indented_as_people_and_git_read_it(tmp_path):
+    write_json(tmp_path / "summary.json", {"accuracy": 0.99})
+    assert contents(tmp_path) == {"summary.json": '{\n  "accuracy": 0.99\n}\n'}

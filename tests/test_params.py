@@ -109,7 +109,7 @@ def test_a_strength_may_be_what_its_kind_says_and_no_more(file, kind):
         ("train.epochs", 2.0, "train.epochs: got 2.0; allowed: "),
         ("train.network", 3, "train.network: got 3; allowed: "),
         ("train.augment", "yes", "train.augment: got 'yes'; allowed: "),
-        ("train.learning_rate", float("nan"), "train.learning_rate: got nan; allowed: "),
+        ("train.learning_rate", float("inf"), "train.learning_rate: got inf; allowed: "),
         ("train.training_digits", 55_001, r"train.training_digits .* got 60001; allowed: at most 60000"),
         ("plot", {"dpi": 0, "examples": 0}, r"plot.dpi: got 0; .*\n.*plot.examples: got 0; allowed: "),
         ("download.sources", [], r"download.sources: got \[\]; allowed: "),

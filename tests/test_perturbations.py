@@ -350,7 +350,7 @@ def test_half_of_the_fog_is_one_level_for_the_whole_image():
 
 
 def test_stripe_inverts_the_outer_columns_only():
-    altered, _ = KINDS["stripe"](DIGITS, random(), pixels=7)
+    altered, _ = KINDS["stripe"](DIGITS, random(), pixels=6.6)
     expected = np.concatenate([255 - DIGITS[:, :, :7], DIGITS[:, :, 7:21], 255 - DIGITS[:, :, 21:]], axis=2)
     np.testing.assert_array_equal(altered, expected)
 
