@@ -92,8 +92,8 @@ def draw_comparison(table: pd.DataFrame, before: str, after: str) -> Figure:
         ax.scatter(table[side], rows, 36, colour, label=name, zorder=2)
     counts = table["verdict"].value_counts()
     ax.set_title(
-        f"{after} is better than {before} on {counts.get(BETTER, 0)} of {len(table)} sets,"
-        f" worse on {counts.get(WORSE, 0)}"
+        f"{after} is better than {before}\n"
+        f"on {counts.get(BETTER, 0)} of {len(table)} sets, worse on {counts.get(WORSE, 0)}"
     )
     ax.set(yticks=rows, yticklabels=map(words, table.index), xlabel="accuracy")
     ax.xaxis.set_major_formatter("{x:.0%}")

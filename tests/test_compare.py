@@ -57,7 +57,7 @@ def test_only_sets_of_the_same_images_are_compared():
 
 def test_the_picture_says_on_how_many_sets_it_is_better():
     [axes] = draw_comparison(compare(side(60), side(20)), "old", "new").axes
-    assert "new is better than old on 2 of 2 sets, worse on 0" in {
+    assert "new is better than old\non 2 of 2 sets, worse on 0" in {
         axes.get_title(loc) for loc in ("left", "center")
     }
 

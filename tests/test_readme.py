@@ -99,7 +99,7 @@ def test_a_command_exists(command):
         assert (ROOT / words[0]).exists()
 
 
-@pytest.mark.parametrize("setting", re.findall(r"-S (\S+)", README))
+@pytest.mark.parametrize("setting", re.findall(r"-S ([\w.]+=[\w.,]+)", README))
 def test_a_setting_exists(setting):
     key, _, values = setting.partition("=")
     section, name = key.split(".")
