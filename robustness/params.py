@@ -101,8 +101,8 @@ class Params(Section):
 def load_params(path: str | Path = "params.yaml") -> Params:
     """Read and check the whole of params.yaml.
 
-    Raises UserError naming every wrong key, or else the first wrong suite or kind of augmentation; what it
-    got and what is allowed.
+    Raises UserError naming the wrong keys of every section, or else the first wrong suite or kind of
+    augmentation; what it got and what is allowed.
     """
     params = _validate(Params, _read_yaml(path), path)
     if HEADLINE not in params.perturb.suites:

@@ -64,7 +64,7 @@ def account_of(images=b"", kind="rotate", augmentation=()):
     return measure(suite, digits, np.eye(10)[predicted] * 0.75 + 0.025, augmentation, bins=10)
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_a_set_is_measured_even_if_digits_never_occur_or_are_never_predicted():
     account = account_of(b"abc")
     assert (account["kind"], account["count"]) == ("rotate", 4)

@@ -130,6 +130,7 @@ def test_a_strength_may_be_what_its_kind_says_and_no_more(file, kind):
         ("train.augmentation.rotate.probability", REMOVED, "rotate: probability: missing"),
         ("train.augmentation.rotate.probability", 0.6, "augmentation: the probabilities add up to 1.1"),
         ("train.augmentation.rotate.degrees", [40], r"rotate: degrees: got \[40\]; allowed: "),
+        ("train.augmentation.rotate.degrees", [0, 1, 2], r"rotate: degrees: got \[0, 1, 2\]; allowed: "),
         ("train.augmentation.rotate.degrees", [40, 0], r"rotate.degrees: got \[40, 0\]; allowed: the lower"),
         ("train.augmentation.rotate.degrees", [0, 400], "rotate: degrees.1: got 400; allowed: "),
         ("train.augmentation.reposition.zoom", [1, 2], "reposition: expected a canvas of at least .* 56"),

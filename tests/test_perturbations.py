@@ -8,7 +8,7 @@ from pictures import DIGITS
 from scipy import ndimage
 
 from robustness import perturbations
-from robustness.perturbations import KINDS, Range, perturb, ranges
+from robustness.perturbations import KINDS, PIXELS, Range, perturb, ranges
 
 # The strengths at which a kind does nothing, for those that have one.
 IDENTITY = {
@@ -64,14 +64,9 @@ def ink_and_centroid(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
 # The contract
 
 
-def test_ranges_are_read_from_the_signature_of_a_kind():
+def test_ranges_are_read_from_the_signature_of_a_kind_and_hold_its_defaults():
     assert ranges("glass_blur") == {"sigma": Range(0, 3, 0.7), "displacement": Range(0, 4, 1.5)}
-
-
-@each_kind
-def test_every_default_lies_within_its_range(name):
-    assert ranges(name)
-    for low, high, default in ranges(name).values():
+    for low, high, default in [allowed for name in KINDS for allowed in ranges(name).values()]:
         assert low <= default <= high
 
 
@@ -93,15 +88,6 @@ def test_shape_and_type_are_kept_and_the_input_is_not_written_to(name, n):
 def test_default_strengths_alter_every_digit(name):
     altered, _ = KINDS[name](DIGITS, random())
     assert (altered != DIGITS).any(axis=(1, 2)).all()
-
-
-@each_kind
-def test_another_seed_gives_other_bytes_unless_nothing_is_random(name):
-    rng = random(1)
-    untouched = rng.bit_generator.state
-    altered, _ = KINDS[name](DIGITS, rng)
-    other, _ = KINDS[name](DIGITS, random(2))
-    assert (altered != other).any() == (rng.bit_generator.state != untouched)
 
 
 @each_kind
@@ -133,17 +119,11 @@ def test_zero_strength_returns_the_image_itself(name):
     np.testing.assert_array_equal(KINDS[name](NOISE, random(), **IDENTITY[name])[0], NOISE)
 
 
-@pytest.mark.parametrize("name", ["brightness", "dotted_line", "zigzag"])
-def test_what_only_adds_light_saturates_and_darkens_no_pixel(name):
-    altered, _ = KINDS[name](DIGITS, random())
-    assert (altered >= DIGITS).all()
-
-
 # reposition
 
 
 @pytest.mark.parametrize("zoom", [1, 2])
-@pytest.mark.parametrize("canvas", [57, 75, 84, 112])
+@pytest.mark.parametrize("canvas", [56, 57, 75, 84, 112])
 def test_reposition_equals_area_averaging_of_a_canvas_that_is_built(canvas, zoom):
     altered, drawn = KINDS["reposition"](DIGITS, random(), canvas=canvas, zoom=zoom)
     for i, image in enumerate(DIGITS):
@@ -152,17 +132,7 @@ def test_reposition_equals_area_averaging_of_a_canvas_that_is_built(canvas, zoom
         built[top : top + 28 * zoom, left : left + 28 * zoom] = np.kron(image, np.ones((zoom, zoom)))
         # A pixel cut into 28 x 28: the cuts fall on the borders of the output's pixels.
         average = np.kron(built, np.ones((28, 28))).reshape(28, canvas, 28, canvas).mean(axis=(1, 3))
-        assert np.abs(altered[i] - average).max() <= 0.5 + 1e-4
-
-
-def test_reposition_on_56_pixels_equals_the_mean_of_each_2_by_2_block():
-    altered, drawn = KINDS["reposition"](MANY, random(), canvas=56)
-    for i, image in enumerate(MANY):
-        built = np.zeros((56, 56))
-        top, left = int(drawn["top"][i]), int(drawn["left"][i])
-        built[top : top + 28, left : left + 28] = image
-        blocks = built.reshape(28, 2, 28, 2).mean(axis=(1, 3))
-        np.testing.assert_array_equal(altered[i], np.floor(blocks + 0.5))
+        np.testing.assert_array_equal(altered[i], np.floor(average + 0.5))
 
 
 @given(canvas=st.floats(28, 84), zoom=st.floats(1, 3), seed=st.integers(0, 99))
@@ -355,13 +325,17 @@ def test_stripe_inverts_the_outer_columns_only():
     np.testing.assert_array_equal(altered, expected)
 
 
-@given(fraction=st.floats(0, 0.9))
-@settings(max_examples=20, deadline=None)
+@pytest.mark.parametrize("fraction", [0, 0.15, 0.9])
 def test_spatter_covers_just_the_fraction_and_nothing_else_changes(fraction):
-    white = np.full((4, 28, 28), 255, np.uint8)
-    altered, _ = KINDS["spatter"](white, random(), fraction=fraction)
-    np.testing.assert_allclose((altered == 63).mean(axis=(1, 2)), fraction, atol=2 / 784)
-    assert set(np.unique(altered)) <= {63, 255}
+    altered, _ = KINDS["spatter"](NOISE, random(), fraction=fraction)
+    mud = altered != NOISE
+    np.testing.assert_allclose(mud.mean(axis=(1, 2)), fraction, atol=0.01)
+    assert (altered[mud] == 63).all()
+
+
+def test_spatter_falls_near_the_border_too():
+    altered, _ = perturb(BLANK, "spatter", random(), fraction=0.15)
+    assert (np.abs((altered > 0).mean(axis=0) - 0.13) < 0.07).all()
 
 
 def test_dotted_line_runs_between_the_drawn_rows_in_every_other_pair_of_columns():
@@ -375,44 +349,48 @@ def test_dotted_line_runs_between_the_drawn_rows_in_every_other_pair_of_columns(
             assert (image[np.abs(np.arange(28) - on_line) > 3, column] == 0).all()
 
 
-def test_zigzag_crosses_every_column_within_its_swing():
-    blank = np.zeros((20, 28, 28), np.uint8)
-    altered, drawn = KINDS["zigzag"](blank, random(), thickness=1)
-    assert (np.abs(drawn["right_row"] - drawn["left_row"]) <= 5).all()
-    rows = np.arange(28)[:, None]
-    for image, left, right in zip(altered, drawn["left_row"], drawn["right_row"], strict=True):
-        axis = left + (right - left) * np.arange(28) / 27
-        assert (image[np.abs(rows - axis) > 4.5] == 0).all()
-        inside = (axis > 4) & (axis < 23)
-        assert (image.max(axis=0)[inside] > 100).all()
-        if inside.sum() < 20:
-            continue
-        swing = image.argmax(axis=0)[inside] - axis[inside]
-        assert abs(swing.mean()) < 0.5
-        assert (np.diff(np.sign(swing)) != 0).sum() >= 4
+def test_zigzag_swings_two_pixels_about_its_axis_every_eight():
+    altered, drawn = perturb(BLANK, "zigzag", random(), thickness=1)
+    rise = drawn["right_row"] - drawn["left_row"]
+    assert (rise.min(), rise.max()) == pytest.approx((-5, 5), abs=0.1)
+    along = np.linspace(-5, 35, 400)
+    across = np.interp(along % 8, [0, 4, 8], [2, -2, 2])
+    for image, left, angle in zip(altered[:50], drawn["left_row"], np.arctan(rise / 27), strict=False):
+        row = left + along * np.sin(angle) + across * np.cos(angle)
+        column = along * np.cos(angle) - across * np.sin(angle)
+        distance = np.hypot(PIXELS[:, None, None] - row, PIXELS[:, None] - column).min(axis=-1)
+        assert (image[distance < 0.4] > 120).all()
+        assert (image[distance > 1.5] == 0).all()
 
 
+@pytest.mark.parametrize("name", ["dotted_line", "zigzag"])
+def test_a_line_may_start_at_any_height_and_is_added_to_the_digit(name):
+    lines, drawn = perturb(BLANK, name, random())
+    assert (drawn["left_row"].min(), drawn["left_row"].max()) == pytest.approx((0, 27), abs=0.1)
+    altered, _ = KINDS[name](DIGITS, random())
+    np.testing.assert_array_equal(altered, np.minimum(DIGITS + lines[:10].astype(int), 255))
+
+
+# Half of the columns carry the dotted line: 14 of the 27 that its length spans.
+@pytest.mark.parametrize(("name", "share"), [("dotted_line", 14 / 27), ("zigzag", np.sqrt(2))])
 @pytest.mark.parametrize("thickness", [0.5, 1, 3])
-def test_lines_are_as_thick_as_asked(thickness):
-    blank = np.zeros((50, 28, 28), np.uint8)
-    altered, drawn = KINDS["dotted_line"](blank, random(), thickness=thickness)
+def test_lines_are_as_thick_as_asked(name, share, thickness):
+    altered, drawn = perturb(BLANK, name, random(), thickness=thickness)
     ends = np.stack([drawn["left_row"], drawn["right_row"]])
-    inside = (ends.min(axis=0) > 4) & (ends.max(axis=0) < 23)
-    length = np.hypot(27, drawn["right_row"] - drawn["left_row"])[inside]
-    # Half of the columns carry the line: 14 of the 27 that its length spans.
-    ink = altered[inside].sum(axis=(1, 2)) / 255 / (length * 14 / 27)
-    np.testing.assert_allclose(ink, thickness, rtol=0.1)
+    inside = (ends.min(axis=0) > 6) & (ends.max(axis=0) < 21)
+    length = share * np.hypot(27, ends[1] - ends[0])
+    ink = altered.sum(axis=(1, 2)) / 255 / length
+    assert ink[inside].mean() == pytest.approx(thickness, rel=0.05)
 
 
-@pytest.mark.parametrize("norm", [np.inf, 1, 2], ids=["square", "diamond", "disc"])
-def test_edges_outline_a_shape_by_a_thin_line_around_it(norm):
-    from_centre = np.stack(np.mgrid[-14:14, -14:14], axis=-1)
-    distance = np.linalg.norm(from_centre, ord=norm, axis=-1) - 8.5
-    [outline], _ = KINDS["edges"](np.where(distance < 0, 255, 0).astype(np.uint8)[None], random())
-    assert set(np.unique(outline)) == {0, 255}
-    assert (outline[np.abs(distance) > 2] == 0).all()
-    # Every ray from the centre meets it.
-    angles = np.arctan2(*np.moveaxis(from_centre[outline > 0], -1, 0))
-    assert np.diff(np.sort(angles)).max() < 2 / 8
-    # Steps along rows and columns lead around each shape in 8 * 8.5 pixels; a second line doubles that.
-    assert (outline > 0).sum() < 1.1 * 8 * 8.5
+def test_edges_are_pixels_that_are_steeper_than_their_neighbours_uphill_and_downhill():
+    altered, _ = KINDS["edges"](DIGITS, random(), sigma=1)
+    row, column = np.mgrid[1:29, 1:29]
+    for image, outline in zip(DIGITS, altered, strict=True):
+        gradient = np.gradient(ndimage.gaussian_filter(image.astype(float), 1, mode="constant", truncate=8))
+        steepness = np.pad(np.hypot(*gradient), 1)
+        direction = np.rint(np.arctan2(*gradient) / (np.pi / 4)) * np.pi / 4
+        down, right = np.rint([np.sin(direction), np.cos(direction)]).astype(int)
+        neighbours = np.maximum(steepness[row + down, column + right], steepness[row - down, column - right])
+        here = steepness[row, column]
+        np.testing.assert_array_equal(outline, 255 * ((here > neighbours) & (here > 10)))

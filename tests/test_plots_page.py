@@ -2,6 +2,7 @@
 
 import shutil
 
+import pytest
 import yaml
 from browser import look_at, needs_chromium
 from project import ROOT
@@ -12,30 +13,17 @@ PLOTS = [
 ]
 
 
-def pictures(project):
-    return {path.stem.replace("_", " ") for path in (project / "plots/figures").iterdir()}
-
-
 @needs_chromium
-def test_every_plot_and_picture_is_shown_and_no_host_is_asked_for_anything(project):
-    project.run("dvc plots show")
+@pytest.mark.parametrize(("command", "revisions"), [("show", 1), ("diff HEAD", 2)])
+def test_every_plot_and_picture_is_shown_and_no_host_is_asked_for_anything(project, command, revisions):
+    project.run(f"dvc plots {command}")
     seen = look_at(project / "dvc_plots/index.html")
-    assert seen["problems"] == []
-    assert seen["requests"] == []
+    assert seen["problems"] == seen["requests"] == []
     assert seen["plots"] == len(PLOTS)
-    assert {picture["alt"] for picture in seen["pictures"]} == pictures(project)
-    assert all(picture["width"] > 0 for picture in seen["pictures"])
-
-
-@needs_chromium
-def test_two_revisions_are_shown_side_by_side(project):
-    project.run("dvc plots diff HEAD")
-    seen = look_at(project / "dvc_plots/index.html")
-    assert seen["problems"] == []
-    assert seen["requests"] == []
-    assert seen["plots"] == len(PLOTS)
-    assert len(seen["pictures"]) == 2 * len(pictures(project))
-    assert {"workspace", "HEAD"} <= set(seen["text"].splitlines())
+    drawn = {path.stem.replace("_", " ") for path in (project / "plots/figures").iterdir()}
+    assert {picture["alt"] for picture in seen["pictures"]} == drawn
+    assert [picture["width"] > 0 for picture in seen["pictures"]] == [True] * revisions * len(drawn)
+    assert ({"workspace", "HEAD"} <= set(seen["text"].splitlines())) == (revisions == 2)
 
 
 @needs_chromium

@@ -64,12 +64,9 @@ def brightness(probability, low=0.2, high=0.4):
     return {"brightness": {"probability": probability, "increase": [low, high]}}
 
 
-def test_without_probability_no_digit_changes():
+def test_without_probability_no_digit_changes_and_the_digits_passed_in_never():
     images, result = augmented({"edges": {"probability": 0, "sigma": [1, 1]}})
     np.testing.assert_array_equal(result, images)
-
-
-def test_the_digits_passed_in_are_never_written_to():
     images, result = augmented(brightness(1))
     np.testing.assert_array_equal(images, IMAGES)
     assert (result != images).any()
