@@ -18,7 +18,7 @@ app: .venv/installed-app
 	@dvc repro train
 	@python app.py
 
-test: .venv/installed
+test: .venv/installed-app
 	pytest
 
 test-fast: .venv/installed

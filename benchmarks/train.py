@@ -1,19 +1,17 @@
 """The recipe against the baseline, trained side by side on the same data.
 
     dvc repro perturb                     # the test sets
-    python -m benchmarks.train            # five seeds of each contestant: about half an hour
     python -m benchmarks.train --seeds 1  # a quick look
+    python -m benchmarks.train --table benchmarks/train.csv    # five seeds of each: about half an hour
 
 The contestants take turns, an epoch each, so that a noisy machine hits all alike; CPU seconds of the whole
 process stand beside wall seconds. Only training is timed. Test sets are measured after every epoch and
-never used to choose anything. Prints the Markdown tables of benchmarks/README.md; every epoch of every run
-goes to benchmarks/train.csv.
+never used to choose anything. Prints the Markdown tables of benchmarks/README.md.
 """
 
 import argparse
 import math
 import time
-from pathlib import Path
 
 import pandas as pd
 from tqdm import tqdm
@@ -21,6 +19,7 @@ from tqdm import tqdm
 from robustness.artifacts import CLEAN, HEADLINE, PERTURBED, RAW
 from robustness.command import run
 from robustness.evaluation import OTHERS, group_of
+from robustness.files import whole_file
 from robustness.mnist import Digits, load_split
 from robustness.networks import predict
 from robustness.params import Train, load_params
@@ -28,7 +27,6 @@ from robustness.quiet_keras import keras
 from robustness.suites import Suite, load_suites
 from robustness.training import fit, split
 
-EPOCHS_CSV = Path("benchmarks/train.csv")
 BASELINE = {"network": "standard", "batch_size": 128, "augment": False}
 FAST = {"epochs": 1, "batch_size": 64, "augment": False}
 
@@ -129,15 +127,18 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--seeds", type=int, default=5, help="runs of each contestant")
-    seeds = range(parser.parse_args().seeds)
+    parser.add_argument("--table", metavar="CSV", help="where to write every epoch of every run")
+    arguments = parser.parse_args()
     params = load_params().train
     training, _ = split(load_split(RAW, "train"), params)
     sets = {CLEAN: Suite(*load_split(RAW, "test"))} | load_suites(PERTURBED)
     others = [name for name, suite in sets.items() if group_of(suite.kind, params.augmentation) == OTHERS]
     races = []
-    for seed in tqdm(seeds, "benchmark", unit=" seeds", disable=None):
+    for seed in tqdm(range(arguments.seeds), "benchmark", unit=" seeds", disable=None):
         races.append(race(seed, params, training, sets))
-        pd.concat(races).round(4).to_csv(EPOCHS_CSV, index=False)
+        if arguments.table:
+            with whole_file(arguments.table) as partial:
+                pd.concat(races).round(4).to_csv(partial, index=False)
         print(tables(pd.concat(races), others), end="\n\n", flush=True)
 
 

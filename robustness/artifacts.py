@@ -1,4 +1,4 @@
-"""What the stages pass to each other: where each file lies, what the test sets and columns are called."""
+"""What the stages pass to each other: where each file lies, and the names of two test sets."""
 
 from pathlib import Path
 

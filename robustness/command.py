@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 
 class UserError(Exception):
@@ -17,6 +18,12 @@ def run_stage(main: Callable[[], None], manual: str | None) -> None:
     run(main)
 
 
+def interrupted() -> NoReturn:
+    """End after Ctrl+C."""
+    print("\ninterrupted; what was finished is kept", file=sys.stderr)
+    sys.exit(130)  # what a shell expects: 128 + SIGINT
+
+
 def run(main: Callable[[], None]) -> None:
     """Call `main`; end with one message instead of a traceback on what a user does or can mend."""
     try:
@@ -27,8 +34,7 @@ def run(main: Callable[[], None]) -> None:
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        print("\ninterrupted; what is finished is safe, the same command goes on from there", file=sys.stderr)
-        sys.exit(130)  # what a shell expects: 128 + SIGINT
+        interrupted()
     except BrokenPipeError:  # whoever read the output has had enough, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more
         sys.exit(1)

@@ -13,6 +13,7 @@ import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -92,7 +93,7 @@ def standard() -> keras.Model:
             layers.Dense(10, activation="softmax"),
         ]
     )
-    example.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    example.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy")
     return example
 
 
@@ -102,6 +103,14 @@ def build_network(name: str) -> keras.Model:
         raise UserError(f"params.yaml: train.network: got {name!r}; allowed: {', '.join(NETWORKS)}")
     built = NETWORKS[name]()
     check_contract(built, f"the network {name}")
+    try:
+        with TemporaryDirectory() as folder:
+            save_network(built, Path(folder, "network.keras"))
+            keras.saving.load_model(Path(folder, "network.keras"), safe_mode=True)
+    # Any exception: a Lambda layer, a layer or a model class of one's own each raises another type.
+    except Exception as error:
+        expected = "expected a Sequential or functional model of Keras's own layers, which loads anywhere"
+        raise UserError(f"the network {name}: {expected}, found {error!s:.300}") from None
     return built
 
 

@@ -1,6 +1,7 @@
 """The schema of params.yaml: every key, its type and what it may be. Load it with `load_params()`.
 
-The whole file is checked before a stage works, so that a typing mistake costs a second, not a training.
+The whole file is checked before a stage works, so that a typing mistake costs a second, not a training; all
+but the name of the network, which takes TensorFlow to know, and which training checks first.
 """
 
 import itertools
@@ -105,10 +106,8 @@ def load_params(path: str | Path = "params.yaml") -> Params:
     augmentation; what it got and what is allowed.
     """
     params = _validate(Params, _read_yaml(path), path)
-    if HEADLINE not in params.perturb.suites:
-        raise UserError(
-            f"{path}: perturb.suites.{HEADLINE}: missing; it is the set that the headline is about"
-        )
+    if params.perturb.suites.get(HEADLINE, {}).get("kind") != "reposition":
+        raise UserError(f"{path}: perturb.suites.{HEADLINE}: expected this headline set, of kind reposition")
     for name, suite in params.perturb.suites.items():
         if name == CLEAN:
             raise UserError(f"{path}: perturb.suites.{name}: this name is taken; allowed: any other")
@@ -183,10 +182,7 @@ def _kinds() -> Mapping[str, Any]:
 def _strengths(kind: str) -> dict[str, Any]:
     from robustness.perturbations import ranges
 
-    return {
-        name: Annotated[float, Field(ge=strength.low, le=strength.high)]
-        for name, strength in ranges(kind).items()
-    }
+    return {name: Annotated[float, Field(ge=low, le=high)] for name, (low, high, _) in ranges(kind).items()}
 
 
 def _validate(schema: type[Section], value: Any, where: object) -> Any:

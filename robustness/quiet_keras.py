@@ -5,8 +5,9 @@ applies. They are held back, and shown after all if the start fails. Later error
 """
 
 import os
-import sys
 import tempfile
+
+from robustness.command import interrupted
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors, but neither information nor warnings
@@ -19,8 +20,9 @@ with tempfile.TemporaryFile() as chatter:
         import tensorflow
 
         tensorflow.config.list_physical_devices()  # looks for GPUs now, not in the middle of our own output
-    except KeyboardInterrupt:  # it takes seconds, and `run` is not there yet to say so
-        sys.exit(130)
+    except KeyboardInterrupt:  # it takes seconds, and `run` has not begun
+        os.dup2(stderr, 2)
+        interrupted()
     except BaseException:
         chatter.seek(0)
         os.write(stderr, chatter.read())

@@ -40,7 +40,9 @@ def fetch(
     timeout: seconds of silence after which a source is given up. Raises UserError, with the reason of every
     source, if they do not have all files between them.
     """
-    origins = {name: "already there" for name in files if is_right(folder / name, files[name])}
+    there = [name for name in files if (folder / name).is_file()]
+    right = [name for name in there if not fault((folder / name).read_bytes(), files[name])]
+    origins = dict.fromkeys(right, "already there")
     faults = []
     for source in sources:
         missing = [name for name in files if name not in origins]
@@ -48,7 +50,8 @@ def fetch(
             break
         try:
             for name, content in contents(source, missing, timeout):
-                verify(name, content, files[name])
+                if wrong := fault(content, files[name]):
+                    raise SourceError(f"{name}: {wrong}")
                 with whole_file(folder / name) as partial:
                     partial.write_bytes(content)
                 origins[name] = f"from {source}"
@@ -66,21 +69,12 @@ def fetch(
     return origins
 
 
-def is_right(path: Path, expected: Fingerprint) -> bool:
-    if not path.is_file() or path.stat().st_size != expected.size:
-        return False
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == expected.sha256
-
-
-def verify(name: str, content: bytes, expected: Fingerprint) -> None:
-    """Raise SourceError if `content` is not what `expected` describes."""
+def fault(content: bytes, expected: Fingerprint) -> str | None:
+    """What is wrong with the content of a file, if anything."""
     if len(content) != expected.size:
-        found = f"{len(content):,}: {content[:16]!r}..."
-        raise SourceError(f"{name}: expected {expected.size:,} bytes, found {found}")
+        return f"expected {expected.size:,} bytes, found {len(content):,}: {content[:16]!r}..."
     digest = hashlib.sha256(content).hexdigest()
-    if digest != expected.sha256:
-        raise SourceError(f"{name}: expected SHA-256 {expected.sha256}, found {digest}")
+    return None if digest == expected.sha256 else f"expected SHA-256 {expected.sha256}, found {digest}"
 
 
 def contents(source: Source, names: Sequence[str], timeout: float) -> Iterator[tuple[str, bytes]]:

@@ -54,13 +54,15 @@ def compiled(network: keras.Model, learning_rate: float, steps: int) -> keras.Mo
     learning_rate: at its peak; steps: batches in all epochs. Large steps in between are what makes ten epochs
     enough (Smith and Topin 2017, arXiv 1708.07120).
     """
-    if not network.compiled:
+    if network.compiled:
+        optimizer, loss = network.optimizer, network.loss
+    else:
         warmup = steps // 5
         schedule = keras.optimizers.schedules.CosineDecay(
             0.0, steps - warmup, warmup_target=learning_rate, warmup_steps=warmup
         )
-        adam = keras.optimizers.Adam(schedule)
-        network.compile(adam, "sparse_categorical_crossentropy", metrics=["accuracy"])
+        optimizer, loss = keras.optimizers.Adam(schedule), "sparse_categorical_crossentropy"
+    network.compile(optimizer, loss, metrics=["accuracy"])
     return network
 
 

@@ -69,17 +69,14 @@ def compare(before: Side, after: Side) -> pd.DataFrame:
 
     Raises UserError if there is no such set.
     """
-    sets = [name for name in before.suites.index if _images(before, name) == _images(after, name)]
+    images = after.suites["images"]
+    sets = [name for name, digest in before.suites["images"].items() if digest == images.get(name)]
     if not sets:
         raise UserError("the two sides were evaluated on different images; evaluate both on the same suites")
     table = pd.DataFrame([mcnemar(before.correct[name], after.correct[name]) for name in sets], sets)
     table["group"] = after.suites["group"]
     table["verdict"] = verdicts(table["difference"], table["p"])
     return table
-
-
-def _images(side: Side, name: str) -> str | None:
-    return side.suites["images"].get(name)
 
 
 def draw_comparison(table: pd.DataFrame, before: str, after: str) -> Figure:
@@ -139,6 +136,8 @@ def main() -> None:
     parser.add_argument("after", nargs="?", default=WORKSPACE, help="another; by default the workspace")
     parser.add_argument("--picture", metavar="PNG", help="also draw the comparison into this file")
     arguments = parser.parse_args()
+    if not (arguments.picture or "x.png").endswith(".png"):
+        parser.error(f"--picture: expected a name that ends in .png, found {arguments.picture}")
     before, after = read_side(arguments.before), read_side(arguments.after)
     table = compare(before, after)
     print(f"{arguments.after} compared with {arguments.before}:\n")

@@ -1,6 +1,6 @@
 """Fetch the four MNIST files: sources in params.yaml -> data/raw/, uncompressed, whatever they came from.
 
-Run it with `dvc repro download`, or by itself with `python -m stages.download`.
+Run it with `dvc repro download`.
 """
 
 from robustness.artifacts import RAW

@@ -2,12 +2,8 @@
 
 The MNIST test set and every altered one are read by the network and by the baseline. summary.json has the few
 numbers that `dvc metrics diff` compares, evaluation.json the whole account of each set, plots/evaluation/ the
-tables from which the pictures are drawn. Run it with `dvc repro evaluate`, or by itself with
-`python -m stages.evaluate`.
+tables from which the pictures are drawn. Run it with `dvc repro evaluate`.
 """
-
-from collections.abc import Callable
-from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
@@ -33,14 +29,13 @@ def main() -> None:
     sets = {CLEAN: Suite(*load_split(RAW, "test"))} | load_suites(PERTURBED)
 
     bins, augmentation = params.evaluate.calibration_bins, params.train.augmentation
-    judged, accounts = {}, {}
+    judged, accounts, calibration, mistakes = {}, {}, [], []
     for name, suite in tqdm(sets.items(), "evaluate", unit=" sets", disable=None):
         probabilities = predict(network, suite.images)
         judged[name] = evaluation.judge(suite, probabilities, predict(baseline, suite.images))
         accounts[name] = evaluation.measure(suite, judged[name], probabilities, augmentation, bins)
-
-    def of_each(table: Callable[..., pd.DataFrame], *arguments: Any) -> pd.DataFrame:
-        return pd.concat([table(digits, *arguments).assign(suite=name) for name, digits in judged.items()])
+        calibration.append(evaluation.calibration_table(judged[name], bins).assign(suite=name))
+        mistakes.append(evaluation.most_confident_mistakes(judged[name]).assign(suite=name))
 
     write_json(EVALUATION, evaluation.rounded(accounts))
     write_json(SUMMARY, evaluation.rounded(evaluation.summarise(accounts)))
@@ -48,8 +43,8 @@ def main() -> None:
     write_table("suites", table.rename_axis("suite").reset_index())
     for name, digits in judged.items():
         write_table(f"predictions/{name}", digits[["label", "predicted"]])
-    write_table("calibration", of_each(evaluation.calibration_table, bins))
-    write_table("mistakes", of_each(evaluation.most_confident_mistakes))
+    write_table("calibration", pd.concat(calibration))
+    write_table("mistakes", pd.concat(mistakes))
     repositioned = [judged[name] for name, suite in sets.items() if suite.kind == "reposition"]
     unmoved = judged[CLEAN].assign(canvas=SIDE, zoom=1)
     write_table("size", evaluation.accuracy_by_size(pd.concat([unmoved, *repositioned])))

@@ -1,7 +1,7 @@
 """Make the altered test sets: data/raw/ -> data/perturbed/SUITE.npz, one for each suite in params.yaml.
 
-A suite is a kind of perturbation with its strength, applied to the 10,000 test digits. Run it with `dvc repro
-perturb`, or by itself with `python -m stages.perturb`.
+A suite is a kind of perturbation with its strength, applied to the 10,000 test digits. Run it with
+`dvc repro perturb`.
 """
 
 from robustness.artifacts import PERTURBED, RAW

@@ -1,8 +1,7 @@
 """Draw the pictures and tell the story: metrics/, plots/, data/ -> plots/figures/*.png, plots/report.html.
 
 dvc_plots/vega.js is the code with which the page of `dvc plots show` draws: DVC's own page loads it from the
-web, that of this project, .dvc/plots_page.html, takes it from this file. Run it with `dvc repro plot`, or by
-itself with `python -m stages.plot`.
+web, that of this project, .dvc/plots_page.html, takes it from this file. Run it with `dvc repro plot`.
 """
 
 import json

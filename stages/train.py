@@ -1,11 +1,8 @@
 """Train the network: data/raw/ -> models/model.keras, metrics/training.json, plots/training/.
 
 Every epoch sees freshly perturbed digits. The curves can be watched with `dvc plots show` while training
-runs. A run that was interrupted goes on after its last finished epoch. Run it with `dvc repro train`, or by
-itself with `python -m stages.train`.
+runs. A run that was interrupted goes on after its last finished epoch. Run it with `dvc repro train`.
 """
-
-import math
 
 from dvclive import Live
 from tqdm import tqdm
@@ -38,12 +35,13 @@ def main() -> None:
     if curves:
         print(f"going on after epoch {len(curves)}, where an earlier run was interrupted", flush=True)
 
-    batches = math.ceil(len(training.images) / params.batch_size)
     with (
         Live(str(CURVES), save_dvc_exp=False, dvcyaml=None) as live,
         tqdm(None, "train", params.epochs, initial=len(curves), bar_format=BAR, disable=None) as bar,
     ):
-        step = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update(1 / batches))
+        step = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: bar.update(1 / step.params["steps"])
+        )
         for row in curves:
             log(live, row)
         epochs = fit(params, training, validation, network, curves, [step])

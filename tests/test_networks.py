@@ -53,6 +53,22 @@ def test_a_network_that_breaks_the_contract_is_refused_before_it_is_used(network
         load_network(path)
 
 
+class Subclass(keras.Model):
+    def call(self, images):
+        return keras.ops.softmax(keras.ops.cast(images[:, 0, :10], "float32"))
+
+
+def lambda_layer():
+    return keras.Sequential([*dense().layers, keras.layers.Lambda(lambda probabilities: probabilities)])
+
+
+@pytest.mark.parametrize("network", [Subclass, lambda_layer])
+def test_a_network_that_no_file_could_hold_without_code_is_refused_before_it_is_trained(monkeypatch, network):
+    monkeypatch.setitem(NETWORKS, "mine", network)
+    with pytest.raises(UserError, match=r"the network mine: expected .* of Keras's own layers, which loads"):
+        build_network("mine")
+
+
 def test_a_network_whose_numbers_went_astray_is_refused():
     network = dense()
     network.layers[-1].bias.assign(np.full(10, np.nan, np.float32))

@@ -43,17 +43,6 @@ def defaults(name: str) -> dict[str, float]:
     return {strength: allowed.default for strength, allowed in ranges(name).items()}
 
 
-@st.composite
-def strengths_per_image(draw: st.DrawFn, name: str, n: int) -> dict[str, np.ndarray]:
-    drawn = {
-        strength: np.array(draw(st.lists(st.floats(low, high), min_size=n, max_size=n)))
-        for strength, (low, high, _) in ranges(name).items()
-    }
-    if name == "reposition":
-        drawn["zoom"] = np.minimum(drawn["zoom"], drawn["canvas"] / 28)
-    return drawn
-
-
 def ink_and_centroid(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sum of each image and the coordinates of its centre of mass, pixel i spanning i to i + 1."""
     ink = images.sum(axis=(1, 2), dtype=float)
@@ -106,7 +95,12 @@ def test_a_batch_gives_the_same_bytes_as_its_images_one_at_a_time_or_in_chunks(n
 @given(data=st.data())
 @settings(max_examples=10, deadline=None)
 def test_within_the_whole_range_every_image_gets_its_own_strength(name, data):
-    strengths = data.draw(strengths_per_image(name, n=3))
+    strengths = {
+        strength: np.array(data.draw(st.lists(st.floats(low, high), min_size=3, max_size=3)))
+        for strength, (low, high, _) in ranges(name).items()
+    }
+    if name == "reposition":
+        strengths["zoom"] = np.minimum(strengths["zoom"], strengths["canvas"] / 28)
     altered, _ = KINDS[name](DIGITS[:3], random(), **strengths)
     rng = random()
     for i in range(3):
@@ -184,11 +178,10 @@ def test_either_sense_is_drawn_equally_often(name):
         assert (signed > 0).mean() == pytest.approx(0.5, abs=0.05)
 
 
-@pytest.mark.parametrize(("degrees", "quarters"), [(90, 1), (180, 2)])
-def test_rotate_by_quarters_only_permutes_pixels(degrees, quarters):
-    altered, drawn = KINDS["rotate"](NOISE, random(), degrees=degrees)
+def test_rotate_by_90_degrees_only_permutes_pixels_counter_clockwise_if_positive():
+    altered, drawn = KINDS["rotate"](NOISE, random(), degrees=90)
     for image, result, signed in zip(NOISE, altered, drawn["degrees"], strict=True):
-        np.testing.assert_array_equal(result, np.rot90(image, quarters * np.sign(signed)))
+        np.testing.assert_array_equal(result, np.rot90(image, np.sign(signed)))
 
 
 def test_rotate_agrees_with_scipy_even_at_the_border():
@@ -259,13 +252,16 @@ def test_glass_blur_without_displacement_is_two_gaussian_blurs():
     assert np.abs(altered - expected).max() < 0.51
 
 
-def test_glass_blur_without_blur_shows_only_pixels_within_the_displacement():
-    altered, _ = KINDS["glass_blur"](DIGITS, random(), sigma=0, displacement=1)
-    assert (altered <= ndimage.maximum_filter(DIGITS, size=(1, 3, 3))).all()
-    assert (altered >= ndimage.minimum_filter(DIGITS, size=(1, 3, 3))).all()
-    np.testing.assert_allclose(ink_and_centroid(altered)[1:], ink_and_centroid(DIGITS)[1:], rtol=0.05)
-    far, _ = KINDS["glass_blur"](DIGITS, random(), sigma=0, displacement=3)
-    assert (far > ndimage.maximum_filter(DIGITS, size=(1, 5, 5))).any()
+def test_glass_blur_without_blur_shows_every_neighbour_equally_often():
+    row, column = np.mgrid[:28, :28]
+
+    def shown(place):
+        images = np.tile(place.astype(np.uint8), (50, 1, 1))
+        return KINDS["glass_blur"](images, random(), sigma=0, displacement=1.5)[0]
+
+    step = 3 * (shown(row) - row + 1) + shown(column) - column + 1
+    counts = np.bincount(step[:, 1:27, 1:27].ravel())
+    assert counts / counts.sum() == pytest.approx(np.full(9, 1 / 9), abs=0.01)
 
 
 def test_motion_blur_spreads_a_dot_in_the_direction_drawn():
@@ -379,8 +375,9 @@ def test_lines_are_as_thick_as_asked(name, share, thickness):
     ends = np.stack([drawn["left_row"], drawn["right_row"]])
     inside = (ends.min(axis=0) > 6) & (ends.max(axis=0) < 21)
     length = share * np.hypot(27, ends[1] - ends[0])
-    ink = altered.sum(axis=(1, 2)) / 255 / length
-    assert ink[inside].mean() == pytest.approx(thickness, rel=0.05)
+    ink = (altered.sum(axis=(1, 2)) / 255 / length)[inside]
+    assert ink == pytest.approx(thickness, rel=0.2)
+    assert ink.mean() == pytest.approx(thickness, rel=0.05)
 
 
 def test_edges_are_pixels_that_are_steeper_than_their_neighbours_uphill_and_downhill():
@@ -394,3 +391,10 @@ def test_edges_are_pixels_that_are_steeper_than_their_neighbours_uphill_and_down
         neighbours = np.maximum(steepness[row + down, column + right], steepness[row - down, column - right])
         here = steepness[row, column]
         np.testing.assert_array_equal(outline, 255 * ((here > neighbours) & (here > 10)))
+
+
+def test_edges_of_a_block_are_one_pixel_thick():
+    block = np.zeros((1, 28, 28), np.uint8)
+    block[:, 8:20, 8:20] = 255
+    [outline], _ = KINDS["edges"](block, random())
+    assert (outline[14] > 0).sum() == (outline[:, 14] > 0).sum() == 2
