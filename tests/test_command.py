@@ -24,11 +24,11 @@ def test_what_the_user_can_mend_ends_with_its_message_alone(error, message):
         run(Mock(side_effect=error))
 
 
-def test_ctrl_c_ends_with_one_line_that_says_the_work_is_safe(capsys):
+def test_ctrl_c_ends_with_one_line_that_says_the_work_is_kept(capsys):
     with pytest.raises(SystemExit, match=r"^130$"):
         run(Mock(side_effect=KeyboardInterrupt))
     after_the_c, line = capsys.readouterr().err.splitlines()
-    assert (after_the_c, "safe" in line) == ("", True)
+    assert (after_the_c, "what was finished is kept" in line) == ("", True)
 
 
 @pytest.mark.parametrize("bug", [KeyError("zoom"), OSError("of a library, without a number")])

@@ -118,7 +118,12 @@ def test_a_strength_may_be_what_its_kind_says_and_no_more(file, kind):
         ("download.sources", [{"url": None}], "sources.0.url: got None; allowed: "),
         ("download.sources", [{}], "sources.0.keys: got nothing; allowed: url, or folder, or package and"),
         ("download.sources", [{"folder": "x", "sha256": "0" * 64}], "0.keys: got folder, sha256; allowed: "),
-        ("perturb.suites.repositioned", REMOVED, "perturb.suites.repositioned: missing"),
+        (
+            "perturb.suites.repositioned",
+            REMOVED,
+            "repositioned: expected this headline set, of kind reposition",
+        ),
+        ("perturb.suites.repositioned.kind", "edges", "repositioned: expected .* set, of kind reposition"),
         ("perturb.suites.a b", {"kind": "rotate"}, "perturb.suites.a b"),
         ("perturb.suites.mnist", {"kind": "rotate"}, "perturb.suites.mnist: this name is taken"),
         ("perturb.suites.x", {"kind": "melt"}, "perturb.suites.x: kind: got 'melt'; allowed: .*reposition"),
