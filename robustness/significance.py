@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, false_discovery_control, norm
 
-CONFIDENCE = 0.95
-LEVEL = 1 - CONFIDENCE  # of significance
+LEVEL = 0.05  # of significance
+CONFIDENCE = 1 - LEVEL
 
 BETTER, WORSE, UNCLEAR = "better", "worse", "no difference shown"
 

@@ -2,8 +2,6 @@
 digits.png holds the first 0, 1, ... 9 of the MNIST test set side by side."""
 
 import io
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +32,8 @@ def draw(digit, size=280, shape=(400, 500), top=60, left=110, paper=255, ink=0):
 
 
 def photograph(sheet, darkest=0.3, lamp=0, shadow=0, noise=6):
-    """A JPEG of the sheet in uneven light, with noise.
-
-    The light falls off to `darkest` from one corner to the other, by `lamp` from the middle to all corners,
-    and by `shadow` at once.
-    """
+    """A noisy JPEG of the sheet, in light that falls off to `darkest` from one corner to the other, by `lamp`
+    from the middle to all corners, and by `shadow` at once."""
     down, right = np.mgrid[0 : 1 : sheet.shape[0] * 1j, 0 : 1 : sheet.shape[1] * 1j]
     light = 1 - (1 - darkest) * (down + right) / 2
     light *= 1 - lamp * 2 * ((down - 0.5) ** 2 + (right - 0.5) ** 2)
@@ -46,14 +41,3 @@ def photograph(sheet, darkest=0.3, lamp=0, shadow=0, noise=6):
     photo = ndimage.gaussian_filter(sheet * light, 1.5)
     photo += np.random.default_rng(0).normal(0, noise, sheet.shape)
     return encode(photo, "JPEG", quality=70)
-
-
-def bomb(width, height):
-    """A PNG of a few bytes that announces a picture of this size."""
-
-    def chunk(name, content):
-        checksum = struct.pack(">I", zlib.crc32(name + content))
-        return struct.pack(">I", len(content)) + name + content + checksum
-
-    header = chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")

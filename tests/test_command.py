@@ -11,30 +11,30 @@ from project import ROOT
 from robustness.command import UserError, run, run_stage
 
 
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (UserError("epochs: got 0"), "epochs: got 0"),
-        (OSError(errno.EACCES, "Permission denied", "data"), "data: Permission denied. Mend that and run"),
-        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device. Mend that and run"),
-    ],
-)
-def test_what_the_user_can_mend_ends_with_its_message_alone(error, message):
-    with pytest.raises(SystemExit, match=f"^error: {message}"):
-        run(Mock(side_effect=error))
-
-
-def test_ctrl_c_ends_with_one_line_that_says_the_work_is_kept(capsys):
+def test_ctrl_c_and_what_a_user_can_mend_end_with_one_line(capsys):
+    with pytest.raises(SystemExit, match=r"^error: epochs: got 0$"):
+        run(Mock(side_effect=UserError("epochs: got 0")))
     with pytest.raises(SystemExit, match=r"^130$"):
         run(Mock(side_effect=KeyboardInterrupt))
-    after_the_c, line = capsys.readouterr().err.splitlines()
-    assert (after_the_c, "what was finished is kept" in line) == ("", True)
+    assert capsys.readouterr().err == "\ninterrupted; what was finished is kept\n"
 
 
-@pytest.mark.parametrize("bug", [KeyError("zoom"), OSError("of a library, without a number")])
-def test_a_bug_shows_its_traceback(bug):
-    with pytest.raises(type(bug)):
-        run(Mock(side_effect=bug))
+@pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("now", 2)])
+def test_a_stage_that_is_asked_for_help_or_more_does_not_run(monkeypatch, capsys, argument, code):
+    monkeypatch.setattr(sys, "argv", ["train", argument])
+    with pytest.raises(SystemExit, match=f"^{code}$"):
+        run_stage(Mock(side_effect=AssertionError), "The manual.")
+    assert ("The manual." in capsys.readouterr().out) == (code == 0)
+
+
+def test_a_full_disk_that_names_no_file_ends_with_one_message():
+    with pytest.raises(SystemExit, match=r"^error: No space left on device\. Mend that and run"):
+        run(Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+
+
+def test_a_bug_of_a_library_shows_its_traceback():
+    with pytest.raises(OSError, match="without a number"):
+        run(Mock(side_effect=OSError("without a number")))
 
 
 # Python writes a short text at its end, a long one at once.
@@ -45,14 +45,3 @@ def test_a_reader_who_has_had_enough_is_not_complained_to(main):
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 1
-
-
-@pytest.mark.parametrize(("argument", "code", "said"), [("--help", 0, "My manual."), ("--fast", 2, "--fast")])
-def test_a_stage_runs_only_without_an_argument(monkeypatch, capsys, argument, code, said):
-    monkeypatch.setattr(sys, "argv", ["download.py", argument])
-    with pytest.raises(SystemExit, match=f"^{code}$"):
-        run_stage(lambda: 1 / 0, "My manual.")
-    assert said in "".join(capsys.readouterr())
-    sys.argv.remove(argument)
-    with pytest.raises(ZeroDivisionError):
-        run_stage(lambda: 1 / 0, "My manual.")

@@ -10,22 +10,17 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
 LABELS = np.array([7, 0, 9], np.uint8)
 
 
-def write_split(folder, images=IMAGES, labels=LABELS):
+def write_split(folder, images, labels):
     (folder / "t10k-images-idx3-ubyte").write_bytes(to_idx(images))
     (folder / "t10k-labels-idx1-ubyte").write_bytes(to_idx(labels))
 
 
-def test_an_idx_file_is_a_magic_number_sizes_and_values():
-    assert to_idx(LABELS) == bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 0, 9])
-    assert to_idx(IMAGES) == bytes([0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 28, 0, 0, 0, 28]) + IMAGES.tobytes()
-
-
 def test_a_split_comes_back_as_it_was_written(tmp_path):
-    write_split(tmp_path)
+    write_split(tmp_path, IMAGES, LABELS)
     digits = load_split(tmp_path, "test")
     assert digits.images.dtype == digits.labels.dtype == np.uint8
-    np.testing.assert_array_equal(digits.images, IMAGES)
-    np.testing.assert_array_equal(digits.labels, LABELS)
+    np.testing.assert_equal(digits, (IMAGES, LABELS))
+    assert to_idx(LABELS) == bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 0, 9])  # magic number, size, values
 
 
 def test_missing_data_says_which_command_fetches_it(tmp_path):
@@ -37,11 +32,9 @@ def test_missing_data_says_which_command_fetches_it(tmp_path):
     ("images", "labels", "found"),
     [
         (IMAGES, LABELS[:2], r"found arrays of \(3, 28, 28\) and \(2,\)"),
-        (LABELS, LABELS, r"found arrays of \(3,\) and \(3,\)"),
         (IMAGES, IMAGES, r"found arrays of \(3, 28, 28\) and \(3, 28, 28\)"),
         (IMAGES, np.array([1, 2, 10], np.uint8), "labels from 0 to 9, found 10"),
     ],
-    ids=["too few labels", "labels for images", "images for labels", "label beyond 9"],
 )
 def test_images_and_labels_that_do_not_belong_together_are_refused(tmp_path, images, labels, found):
     write_split(tmp_path, images, labels)
@@ -52,7 +45,6 @@ def test_images_and_labels_that_do_not_belong_together_are_refused(tmp_path, ima
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (b"", "magic number 2051 or 2049 .*found 0"),
         (b"<!DOCTYPE html>", "magic number 2051 or 2049 .*found 1008813135"),
         (to_idx(IMAGES)[:10], "header of 16 bytes, found 10"),
         (to_idx(IMAGES)[:-1], "expected 2368 bytes.*found 2367"),
@@ -61,7 +53,6 @@ def test_images_and_labels_that_do_not_belong_together_are_refused(tmp_path, ima
         (to_idx(IMAGES[:0]), "expected one or more.*found 0"),
         (bytes([0, 0, 8, 1, 128, 0, 0, 0]) + bytes(3), "expected 2147483656 bytes.*found 11"),
     ],
-    ids=["empty", "html", "header cut", "cut", "too long", "not 28 x 28", "no image", "2**31 labels"],
 )
 def test_a_file_that_is_not_what_it_should_be_is_refused(tmp_path, content, found):
     (tmp_path / "idx").write_bytes(content)

@@ -1,5 +1,7 @@
 """A network keeps its contract or is refused, comes back as it was saved, and a file runs no code."""
 
+import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,12 @@ def test_every_network_turns_images_of_0_to_255_into_probabilities(name):
     assert probabilities.shape == (60, 10)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     assert len(np.unique(probabilities.round(6), axis=0)) == 60
+
+
+def test_the_default_network_sees_contrast_and_not_how_bright_the_paper_is():
+    even = IMAGES // 2 * 2
+    network = build_network("global_pooling")
+    np.testing.assert_allclose(predict(network, even // 2 + 60), predict(network, even), atol=1e-3)
 
 
 def test_an_unknown_network_is_refused_with_those_there_are():
@@ -89,6 +97,8 @@ def test_the_same_weights_are_the_same_bytes(path, tmp_path):
     save_network(network, path)
     save_network(load_network(path), tmp_path / "again.keras")
     assert path.read_bytes() == (tmp_path / "again.keras").read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        assert json.loads(archive.read("metadata.json")) == {"keras_version": keras.__version__}  # no date
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no archive", b"PK\x03\x04"])

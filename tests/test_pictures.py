@@ -1,6 +1,5 @@
 """Whatever a digit was drawn with, photographed on or saved as, the network gets it as MNIST would have it,
-or the user a reason why not. (tests/test_predict.py asks a network about such pictures.)
-"""
+or the user a reason why not."""
 
 from contextlib import suppress
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pictures import DIGITS, bomb, draw, encode, photograph
+from pictures import DIGITS, draw, encode, photograph
 from PIL import Image
 from scipy import ndimage
 
@@ -33,12 +32,6 @@ def test_a_drawing_is_scaled_to_20_pixels_and_centred_by_mass(digit):
     # As in MNIST itself: whole pixels to either side of row and column 14.
     np.testing.assert_allclose(ndimage.center_of_mass(image), 14, atol=0.51)
     assert np.corrcoef(image.ravel(), digit.ravel())[0, 1] > 0.8
-
-
-def test_the_aspect_is_kept():
-    bar = np.full((300, 300), 255.0)
-    bar[50:250, 100:150] = 0
-    np.testing.assert_allclose(np.ptp(np.argwhere(read_digit(encode(bar))), axis=0) + 1, [20, 5], atol=1)
 
 
 @pytest.mark.parametrize("width", [2, 4, 10, 20, 30])
@@ -69,22 +62,18 @@ def test_a_digit_is_the_same(how):
     np.testing.assert_allclose(read_digit(content), read_digit(encode(DRAWING)), atol=tolerance)
 
 
-PAPER = np.full((600, 800), 220.0)
 BLANK = "expected a digit, found a blank picture"
 NO_IMAGE = r"expected an image \(AVIF, .*WEBP\), found none or a damaged one"
 REFUSED = {
     "black": (encode(np.zeros((28, 28))), BLANK),
     "transparent": (encode(Image.new("RGBA", (200, 300))), BLANK),
     "faint smudge": (encode(np.pad(np.full((60, 60), 190), 70, constant_values=220)), BLANK),
-    "photo of paper": (photograph(PAPER), BLANK),
-    "noisy photo of paper": (photograph(PAPER, noise=20), BLANK),
-    "grey noise": (encode(np.random.default_rng(0).normal(128, 20, (64, 64))), BLANK),
-    "empty": (b"", NO_IMAGE),
+    "noisy photo of paper": (photograph(np.full((600, 800), 220), noise=20), BLANK),
     "half a png": (encode(DRAWING)[:500], NO_IMAGE),
     "part of a tiff": (encode(SEVEN, "TIFF")[:100], NO_IMAGE),
     "eps": (encode(SEVEN, "EPS"), NO_IMAGE),
-    "bomb": (bomb(7_500, 7_500), "expected at most 50,000,000 pixels, found more"),
-    "huge bomb": (bomb(100_000, 100_000), "expected at most 50,000,000 pixels, found more"),
+    "bomb": (encode(Image.new("1", (7_500, 7_500))), "expected at most 50,000,000 pixels, found more"),
+    "huge bomb": (encode(Image.new("1", (15_000, 7_500))), "expected at most 50,000,000 pixels, found more"),
     "large file": (encode(SEVEN) + bytes(MAX_BYTES), "expected at most 16,777,216 bytes, found more"),
     "small picture": (encode(np.zeros((7, 100))), "expected at least 8 x 8 pixels, found 100 x 7"),
 }
@@ -100,7 +89,7 @@ def test_what_holds_no_digit_is_refused_with_the_reason_and_nothing_else(name, r
 
 @settings(deadline=None)
 @given(st.integers(8, 90), st.integers(8, 90), st.integers(0, 2**32), st.sampled_from([1, 2, 20, 255]))
-def test_any_pixels_make_an_image_or_are_refused(height, width, seed, levels):
+def test_whatever_the_pixels_they_make_an_image_or_are_refused(height, width, seed, levels):
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, levels, (height, width), dtype=np.uint8, endpoint=True)
     pixels[rng.random((height, width)) < rng.random()] = rng.integers(256)

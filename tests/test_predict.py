@@ -1,6 +1,5 @@
-"""`python -m scripts.predict` names the digit in every picture that people draw and photograph, and
-says which files it can't use. Its network is the standard one, which has seen nothing but MNIST.
-"""
+"""`python -m scripts.predict` names the digit in every picture that people draw and photograph, and says
+which files it can't use. Its network is the standard one, which has seen nothing but MNIST."""
 
 import json
 import os
@@ -15,9 +14,7 @@ from pictures import DIGITS, draw, encode, photograph
 from project import ROOT
 
 from robustness.artifacts import BASELINE
-from robustness.command import run
 from robustness.pictures import FORMATS
-from scripts.predict import main
 
 RULES = 40 * (np.arange(400) % 40 < 2)[:, None]
 SPECKS = np.where(np.indices((400, 500)).max(axis=0) < 8, 0.2, 1)
@@ -38,60 +35,33 @@ SHEETS = {
 }
 
 
-@pytest.fixture
-def predict(tmp_path, monkeypatch, capsys):
-    """Run the command in a folder with a network, three.png and notes.txt: exit code, output, errors."""
-    (tmp_path / "models").mkdir()
-    shutil.copy(ROOT / BASELINE, tmp_path / "models/model.keras")
-    (tmp_path / "three.png").write_bytes(encode(DIGITS[3]))
-    (tmp_path / "notes.txt").write_text("three")
-    monkeypatch.chdir(tmp_path)
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["predict", *arguments])
-        try:
-            run(main)
-            code = 0
-        except SystemExit as end:
-            code = end.code
-        return code, *capsys.readouterr()
-
-    return command
+def predict(folder, *arguments):
+    """Run the command in a folder with a network."""
+    (folder / "models").mkdir()
+    shutil.copy(ROOT / BASELINE, folder / "models/model.keras")
+    command = [sys.executable, "-m", "scripts.predict", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
-def test_every_digit_gets_its_label_however_it_was_drawn_or_photographed(predict, tmp_path):
+def test_every_digit_gets_its_label_however_it_was_drawn_or_photographed(tmp_path):
     expected = {f"{sheet} {label}": label for sheet in SHEETS for label in range(10)}
     for file, label in expected.items():
         (tmp_path / file).write_bytes(SHEETS[file[:-2]](DIGITS[label]))
-    code, output, errors = predict("--json", *expected)
-    assert (code, errors) == (0, "")
-    assert {each["file"]: each["label"] for each in json.loads(output)} == expected
-
-
-def test_json_is_a_list_with_all_ten_probabilities_of_each_picture(predict):
-    assert predict("--json", "notes.txt")[:2] == (1, "[]\n")
-    [prediction] = json.loads(predict("--json", "three.png")[1])
-    assert (prediction["file"], prediction["label"]) == ("three.png", 3)
-    assert prediction["probability"] == prediction["probabilities"][3] == max(prediction["probabilities"])
-    assert sum(prediction["probabilities"]) == pytest.approx(1, abs=1e-4)
-
-
-def test_without_a_network_it_says_how_to_make_one(predict, tmp_path):
-    (tmp_path / "models/model.keras").unlink()
-    code, output, _ = predict("three.png")
-    assert re.match(r"error: models/model\.keras is missing .*dvc repro train", code)
-    assert output == ""
-
-
-def test_a_wrong_command_line_gets_exit_code_2_and_the_usage(predict):
-    code, _, errors = predict()
-    assert (code, errors[:32]) == (2, "usage: python -m scripts.predict")
+    ended = predict(tmp_path, "--json", *expected)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    predictions = json.loads(ended.stdout)
+    assert {each["file"]: each["label"] for each in predictions} == expected
+    for each in predictions:
+        assert each["probability"] == each["probabilities"][each["label"]] == max(each["probabilities"])
+        assert sum(each["probabilities"]) == pytest.approx(1, abs=1e-4)
 
 
 @pytest.mark.slow
-def test_files_that_cannot_be_used_are_named_and_the_others_predicted_and_no_more_is_said(predict):
-    command = [sys.executable, "-m", "scripts.predict", "notes.txt", "three.png", "missing.png", "models"]
-    ended = subprocess.run(command, env=os.environ | {"PYTHONPATH": ROOT}, capture_output=True, text=True)
+def test_files_that_cannot_be_used_are_named_and_the_others_predicted_and_no_more_is_said(tmp_path):
+    (tmp_path / "three.png").write_bytes(encode(DIGITS[3]))
+    (tmp_path / "notes.txt").write_text("three")
+    ended = predict(tmp_path, "notes.txt", "three.png", "missing.png", "models")
     assert ended.returncode == 1
     assert re.fullmatch(r"three\.png: 3 \(\d+\.\d%\)\n", ended.stdout)
     assert ended.stderr.splitlines() == [
@@ -99,3 +69,8 @@ def test_files_that_cannot_be_used_are_named_and_the_others_predicted_and_no_mor
         "error: missing.png: No such file or directory",
         "error: models: Is a directory",
     ]
+
+
+def test_json_is_a_list_also_where_no_file_can_be_used(tmp_path):
+    ended = predict(tmp_path, "--json", "missing.png")
+    assert (ended.returncode, ended.stdout) == (1, "[]\n")

@@ -126,13 +126,15 @@ def test_without_augment_the_digits_are_trained_on_as_they_are(fed):
 
 
 def test_it_learns_and_tells_how_it_went():
-    epochs = list(fit(PARAMS.model_copy(update={"epochs": 8}), DIGITS, DIGITS))
+    mislabelled = Digits(IMAGES, (LABELS + 1) % 10)
+    epochs = list(fit(PARAMS.model_copy(update={"epochs": 8}), DIGITS, mislabelled))
     assert [len(curves) for _, curves in epochs] == list(range(1, 9))
     _, curves = epochs[-1]
     assert set(curves[0]) == {
         f"{part}/{name}" for part in ("training", "validation") for name in ("accuracy", "loss")
     }
     assert curves[-1]["training/loss"] < curves[0]["training/loss"] / 2
+    assert curves[-1]["validation/accuracy"] < 0.2 < curves[-1]["training/accuracy"]
 
 
 def test_one_seed_gives_one_network_and_another_another():
