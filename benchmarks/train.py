@@ -2,7 +2,7 @@
 
     dvc repro perturb                     # the test sets
     python -m benchmarks.train --seeds 1  # a quick look
-    python -m benchmarks.train --table benchmarks/train.csv    # five seeds of each: about half an hour
+    python -m benchmarks.train --table benchmarks/train.csv    # five seeds of each: a quarter of an hour
 
 The contestants take turns, an epoch each, so that a noisy machine hits all alike; CPU seconds of the whole
 process stand beside wall seconds. Only training is timed. Test sets are measured after every epoch and

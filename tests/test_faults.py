@@ -67,14 +67,14 @@ def test_a_killed_stage_leaves_nothing_that_the_next_run_does_not_mend(finished,
 
 def test_any_stage_may_be_killed_at_any_moment(finished, project, request):
     if not request.config.getoption("--kills"):
-        pytest.skip("takes half a minute a kill; --kills 20 does it")
+        pytest.skip("takes ten seconds a kill; --kills 20 does it")
     project.set("download.sources", [{"folder": str(finished / "data/raw")}])
     rng = random.Random(0)
     for kill in range(request.config.getoption("--kills")):
         stage = list(STAGES)[kill % len(STAGES)]
         if stage == "download":
             shutil.rmtree(project / "data/raw", ignore_errors=True)
-        moment = rng.uniform(0.5, 8)
+        moment = rng.uniform(0.3, 5)
         with project.running(f"dvc repro --force --single-item {stage}") as process:
             time.sleep(moment)
             os.killpg(process.pid, signal.SIGKILL)

@@ -4,6 +4,7 @@ import re
 import shlex
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from project import ROOT
@@ -67,6 +68,14 @@ def test_what_is_called_worse_is_worse_and_mean_corruption_errors_are_those_of_t
     for side in sides:
         errors = 1 - side.suites.drop(CLEAN)[["accuracy", "baseline_accuracy"]]
         assert f"{(errors['accuracy'] / errors['baseline_accuracy']).mean():.2f} times" in FOUND
+
+
+def test_what_is_said_of_five_seeds_is_what_they_gave():
+    last = pd.read_csv(ROOT / "benchmarks/train.csv").groupby(["contestant", "seed"]).last()
+    fast, default = 100 * last.loc["fast"], 100 * last.loc["default"]
+    assert f"-n fast    # {fast[CLEAN].mean():.1f} % on MNIST" in README
+    edges = f"edges has {default['edges'].mean():.1f} ± {default['edges'].std():.1f}"
+    assert f"{edges}, MNIST {default[CLEAN].mean():.2f} ± {default[CLEAN].std():.2f}" in FOUND
 
 
 def test_every_link_leads_somewhere():
