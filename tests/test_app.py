@@ -72,7 +72,9 @@ def server(app, tmp_path_factory):
     yield address
     process.send_signal(signal.SIGINT)
     _, complaints = process.communicate(timeout=30)
-    assert (process.returncode, complaints) == (0, "")
+    assert process.returncode == 0
+    # A browser that leaves in the middle of an answer makes Starlette complain, now and then, of itself.
+    assert re.findall(rf"ELSEWHERE.*|{ROOT}/(?:app|robustness).*|gradio/components.*", complaints) == []
     assert not list(folder.glob("pictures/**/*.*"))
 
 
