@@ -140,13 +140,13 @@ def main() -> None:
         parser.error(f"--picture: expected a name that ends in .png, found {arguments.picture}")
     before, after = read_side(arguments.before), read_side(arguments.after)
     table = compare(before, after)
-    print(f"{arguments.after} compared with {arguments.before}:\n")
-    print_comparison(table)
-    print_left_out(before, after, table.index)
-    if arguments.picture:
+    if arguments.picture:  # first: whoever pipes the table into `head` ends the command
         with whole_file(arguments.picture) as partial, plt.rc_context(STYLE):
             figure = draw_comparison(table, arguments.before, arguments.after)
             figure.savefig(partial, dpi=150, metadata={"Software": None})
+    print(f"{arguments.after} compared with {arguments.before}:\n")
+    print_comparison(table)
+    print_left_out(before, after, table.index)
 
 
 if __name__ == "__main__":
