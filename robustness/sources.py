@@ -41,7 +41,7 @@ def fetch(
     source, if they do not have all files between them.
     """
     there = [name for name in files if (folder / name).is_file()]
-    right = [name for name in there if not fault((folder / name).read_bytes(), files[name])]
+    right = [name for name in there if not mismatch((folder / name).read_bytes(), files[name])]
     origins = dict.fromkeys(right, "already there")
     faults = []
     for source in sources:
@@ -50,7 +50,7 @@ def fetch(
             break
         try:
             for name, content in contents(source, missing, timeout):
-                if wrong := fault(content, files[name]):
+                if wrong := mismatch(content, files[name]):
                     raise SourceError(f"{name}: {wrong}")
                 with whole_file(folder / name) as partial:
                     partial.write_bytes(content)
@@ -69,8 +69,8 @@ def fetch(
     return origins
 
 
-def fault(content: bytes, expected: Fingerprint) -> str | None:
-    """What is wrong with the content of a file, if anything."""
+def mismatch(content: bytes, expected: Fingerprint) -> str | None:
+    """In what the content of a file is not what was expected; None if it is."""
     if len(content) != expected.size:
         return f"expected {expected.size:,} bytes, found {len(content):,}: {content[:16]!r}..."
     digest = hashlib.sha256(content).hexdigest()
@@ -114,6 +114,8 @@ def from_url(url: str, timeout: float) -> bytes:
         return b"".join(blocks)
     # ValueError: what an address raises that is none.
     except (requests.RequestException, ValueError) as error:
+        while error.__context__:  # the first cause, "Name or service not known", is what a user understands
+            error = error.__context__
         raise SourceError(f"{name}: {one_line(error)}") from error
 
 

@@ -5,9 +5,10 @@ import re
 import numpy as np
 import pytest
 from browser import look_at, needs_chromium
+from project import ROOT
 
 from robustness.evaluation import LISTED, OTHERS
-from robustness.params import Train
+from robustness.params import load_params
 from robustness.report import Picture, write_report
 from robustness.suites import Suite
 
@@ -90,17 +91,9 @@ def written(suites, augment=True, network="global_pooling", epochs=1, count=10_0
     numbers = {"accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 1.0}
     numbers |= {"baseline_accuracy": 0.7, "calibration_error": 0.1, "count": count}
     account = numbers | {"per_digit": dict.fromkeys("0123456789", share)}
-    settings = Train(
-        network=network,
-        seed=0,
-        epochs=epochs,
-        training_digits=55_000,
-        validation_digits=5000,
-        batch_size=256,
-        learning_rate=0.003,
-        augment=augment,
-        augmentation={"impulse_noise": {"probability": 0.25, "fraction": [0, 1]}},
-    )
+    augmentation = {"impulse_noise": {"probability": 0.25, "fraction": [0, 1]}}
+    changes = {"network": network, "epochs": epochs, "augment": augment, "augmentation": augmentation}
+    settings = load_params(ROOT / "params.yaml").train.model_copy(update=changes)
     drawn = {"canvas": np.full(1, 56.0), "zoom": np.ones(1)}
     suite = Suite(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8), "reposition", {"canvas": 56}, drawn)
     return " ".join(
