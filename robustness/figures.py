@@ -28,7 +28,6 @@ from robustness.evaluation import LISTED, OTHERS, digit_size
 from robustness.significance import BETTER, UNCLEAR, WORSE, verdicts
 from robustness.suites import Suite
 
-TITLES = {CLEAN: "MNIST test set", HEADLINE: "Repositioned test set"}
 GROUPS = {LISTED: "kinds in the augmentation", OTHERS: "other kinds"}
 
 # Colours that colour-blind people can tell apart (Okabe and Ito 2008), one meaning each.
@@ -241,7 +240,7 @@ def draw_every_suite(images: Mapping[str, np.ndarray], evaluation: pd.DataFrame,
     figure, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False)
     entitle(
         figure,
-        "The same digits in every test set, and how many of the set are read right:\n"
+        "The same digits in every set, and how many of the set are read right:\n"
         f"from {accuracy.max():.1%} ({words(accuracy.idxmax())})"
         f" to {accuracy.min():.1%} ({words(accuracy.idxmin())})",
     )
@@ -270,6 +269,11 @@ def mean_size(suite: Suite) -> float:
 def words(name: str) -> str:
     """How people call a set."""
     return "MNIST" if name == CLEAN else name.replace("_", " ")
+
+
+def titles(split: str) -> dict[str, str]:
+    """What the two main sets are called in full, by name; split: "test" or "validation"."""
+    return {CLEAN: f"MNIST {split} set", HEADLINE: f"Repositioned {split} set"}
 
 
 def entitle(figure: Figure, title: str) -> None:

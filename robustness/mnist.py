@@ -75,6 +75,22 @@ def load_split(folder: str | Path, split: str) -> Digits:
     return Digits(images, labels)
 
 
+def held_out(digits: Digits, count: int) -> Digits:
+    """Return the last `count` of MNIST's training digits: those that are never trained on."""
+    first = len(digits.labels) - count
+    return Digits(*(array[first:] for array in digits))
+
+
+def evaluation_digits(folder: str | Path, split: str, validation_digits: int) -> Digits:
+    """Read the digits to evaluate on: for "test" the test set, for "validation" the held-out training digits.
+
+    validation_digits: how many of those there are. Raises UserError as `load_split` does.
+    """
+    if split == "validation":
+        return held_out(load_split(folder, "train"), validation_digits)
+    return load_split(folder, split)
+
+
 def read_idx(path: str | Path) -> np.ndarray:
     """Read an uncompressed IDX file of uint8 images, (n, 28, 28), or uint8 labels, (n,), with n > 0.
 

@@ -7,7 +7,7 @@ but the name of the network, which takes TensorFlow to know, and which training 
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
@@ -83,6 +83,7 @@ class Train(Section):
 
 
 class Evaluate(Section):
+    split: Literal["test", "validation"]
     calibration_bins: Annotated[int, Field(ge=1, le=100)]
 
 
@@ -105,7 +106,7 @@ def load_params(path: str | Path = "params.yaml") -> Params:
     Raises UserError naming the wrong keys of every section, or else the first wrong suite or kind of
     augmentation; what it got and what is allowed.
     """
-    params = _validate(Params, _read_yaml(path), path)
+    params = validate(Params, read_yaml(path), path)
     if params.perturb.suites.get(HEADLINE, {}).get("kind") != "reposition":
         raise UserError(f"{path}: perturb.suites.{HEADLINE}: expected this headline set, of kind reposition")
     for name, suite in params.perturb.suites.items():
@@ -124,7 +125,7 @@ def load_params(path: str | Path = "params.yaml") -> Params:
     return params
 
 
-def _read_yaml(path: str | Path) -> Any:
+def read_yaml(path: str | Path) -> Any:
     """Read YAML 1.2, as DVC does: PyYAML reads 1.1, where 1e-3 is a word."""
     try:
         return YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
@@ -141,7 +142,7 @@ def _check_suite(suite: dict[str, Any], where: str) -> None:
     if not isinstance(kind, str) or kind not in _kinds():
         raise UserError(f"{where}: kind: got {kind!r}; allowed: {', '.join(_kinds())}")
     fields = {name: (strength, None) for name, strength in _strengths(kind).items()}
-    _validate(create_model("Suite", __base__=Section, kind=(str, ...), **fields), suite, where)
+    validate(create_model("Suite", __base__=Section, kind=(str, ...), **fields), suite, where)
     _try(kind, {name: value for name, value in suite.items() if name != "kind"}, where)
 
 
@@ -155,7 +156,7 @@ def _check_augmentation(kind: str, setting: dict[str, Any], where: str) -> None:
         for name, strength in _strengths(kind).items()
     }
     schema = create_model("Setting", __base__=Section, probability=(probability, ...), **fields)
-    _validate(schema, setting, where)
+    validate(schema, setting, where)
     bounds = {name: pair for name, pair in setting.items() if name != "probability"}
     for name, (low, high) in bounds.items():
         if low > high:
@@ -185,7 +186,8 @@ def _strengths(kind: str) -> dict[str, Any]:
     return {name: Annotated[float, Field(ge=low, le=high)] for name, (low, high, _) in ranges(kind).items()}
 
 
-def _validate(schema: type[Section], value: Any, where: object) -> Any:
+def validate(schema: type[Section], value: Any, where: object) -> Any:
+    """Check a value against a schema; a UserError that starts with `where` names each wrong key."""
     try:
         return schema.model_validate(value)
     except ValidationError as invalid:

@@ -43,8 +43,12 @@ def write_report(
     training: dict[str, Any],
     settings: Train,
     suites: dict[str, Suite],
+    split: str,
 ) -> str:
-    """Return the page; evaluation, training: what is in metrics/evaluation.json and training.json."""
+    """Return the page; evaluation, training: what is in metrics/evaluation.json and training.json.
+
+    split: which digits of MNIST the network was evaluated on, "test" or "validation".
+    """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -68,4 +72,5 @@ def write_report(
         training=training,
         settings=settings,
         size=mean_size(suites[HEADLINE]),
+        split=split,
     )

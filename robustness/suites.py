@@ -69,5 +69,5 @@ def load_suites(folder: Path) -> dict[str, Suite]:
     """Read every suite in `folder`, by name in alphabetical order; a UserError if there is none."""
     suites = {path.stem: load_suite(path) for path in sorted(folder.glob("[!.]*.npz"))}
     if not suites:
-        raise UserError(f"no altered test set found in {folder}/; make them with `dvc repro perturb`")
+        raise UserError(f"no altered set found in {folder}/; make them with `dvc repro perturb`")
     return suites

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from robustness.mnist import Digits
+from robustness.mnist import Digits, held_out
 from robustness.networks import BATCH, build_network
 from robustness.params import Train
 from robustness.perturbations import perturb
@@ -24,9 +24,8 @@ CURVE_NAMES = {  # as Keras calls them: as they are called here
 
 def split(digits: Digits, params: Train) -> tuple[Digits, Digits]:
     """Part MNIST's training digits: the first ones to train on, the last ones to validate with."""
-    held_out = len(digits.labels) - params.validation_digits
     training = Digits(*(array[: params.training_digits] for array in digits))
-    return training, Digits(*(array[held_out:] for array in digits))
+    return training, held_out(digits, params.validation_digits)
 
 
 def augment(

@@ -1,8 +1,8 @@
 """Measure the network: models/ + data/ -> metrics/summary.json, metrics/evaluation.json, plots/evaluation/.
 
-The MNIST test set and every altered one are read by the network and by the baseline. summary.json has the few
-numbers that `dvc metrics diff` compares, evaluation.json the whole account of each set, plots/evaluation/ the
-tables from which the pictures are drawn. Run it with `dvc repro evaluate`.
+The MNIST test set, or the validation digits, and every altered copy are read by the network and by the
+baseline. summary.json has the few numbers that `dvc metrics diff` compares, evaluation.json the whole account
+of each set, plots/evaluation/ the tables from which the pictures are drawn. Run it with `dvc repro evaluate`.
 """
 
 import pandas as pd
@@ -12,7 +12,7 @@ from robustness import evaluation
 from robustness.artifacts import BASELINE, CLEAN, EVALUATION, PERTURBED, RAW, SUMMARY, TABLES
 from robustness.command import run_stage
 from robustness.files import whole_file, write_json
-from robustness.mnist import SIDE, load_split
+from robustness.mnist import SIDE, evaluation_digits
 from robustness.networks import load_network, predict
 from robustness.params import load_params
 from robustness.suites import Suite, load_suites
@@ -26,7 +26,8 @@ def write_table(name: str, table: pd.DataFrame) -> None:
 def main() -> None:
     params = load_params()
     network, baseline = load_network(), load_network(BASELINE)
-    sets = {CLEAN: Suite(*load_split(RAW, "test"))} | load_suites(PERTURBED)
+    digits = evaluation_digits(RAW, params.evaluate.split, params.train.validation_digits)
+    sets = {CLEAN: Suite(*digits)} | load_suites(PERTURBED)
 
     bins, augmentation = params.evaluate.calibration_bins, params.train.augmentation
     judged, accounts, calibration, mistakes = {}, {}, [], []

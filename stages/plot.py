@@ -16,7 +16,7 @@ from robustness import figures as draw
 from robustness.artifacts import CLEAN, HEADLINE
 from robustness.command import run_stage
 from robustness.files import whole_file, write_text
-from robustness.mnist import load_split
+from robustness.mnist import evaluation_digits
 from robustness.params import load_params
 from robustness.report import Picture, finding, write_report
 from robustness.suites import Suite, load_suites
@@ -31,7 +31,9 @@ def read_curves() -> dict[str, pd.DataFrame]:
     }
 
 
-def draw_figures(sets: dict[str, Suite], evaluation: pd.DataFrame, examples: int) -> dict[str, plt.Figure]:
+def draw_figures(
+    sets: dict[str, Suite], evaluation: pd.DataFrame, examples: int, titles: dict[str, str]
+) -> dict[str, plt.Figure]:
     """All figures, by the name of their file; sets: MNIST first, then the altered ones."""
     images = {name: suite.images for name, suite in sets.items()}
     tables = {
@@ -47,7 +49,7 @@ def draw_figures(sets: dict[str, Suite], evaluation: pd.DataFrame, examples: int
         "accuracy_by_size": draw.draw_accuracy_by_size(tables["size"]),
         "reliability": draw.draw_reliability(tables["calibration"], evaluation),
     }
-    for name, title in draw.TITLES.items():
+    for name, title in titles.items():
         predictions = pd.read_csv(artifacts.TABLES / f"predictions/{name}.csv")
         mistakes = tables["mistakes"].query("suite == @name")
         figures[f"confusion_{name}"] = draw.draw_confusion_matrix(predictions, title)
@@ -55,12 +57,12 @@ def draw_figures(sets: dict[str, Suite], evaluation: pd.DataFrame, examples: int
     return figures
 
 
-def print_headline(evaluation: pd.DataFrame) -> None:
-    """Print accuracy and loss on the two main test sets, and where all the rest is to be found."""
-    print(f"\n{'':24}accuracy    loss")
-    for name, title in draw.TITLES.items():
+def print_headline(evaluation: pd.DataFrame, titles: dict[str, str]) -> None:
+    """Print accuracy and loss on the two main sets, and where all the rest is to be found."""
+    print(f"\n{'':28}accuracy    loss")
+    for name, title in titles.items():
         accuracy, loss = evaluation.loc[name, ["accuracy", "loss"]]
-        print(f"{title:24}{accuracy:8.2%}{loss:8.4f}")
+        print(f"{title:28}{accuracy:8.2%}{loss:8.4f}")
     print(f"\nThe whole story, with pictures: {artifacts.REPORT}. Interactive plots: `dvc plots show`.")
 
 
@@ -71,23 +73,24 @@ def main() -> None:
     evaluation = pd.DataFrame.from_dict(accounts, orient="index").drop(columns="per_digit")
 
     plt.rcParams.update(draw.STYLE)
-    sets = {CLEAN: Suite(*load_split(artifacts.RAW, "test"))} | suites
+    split = params.evaluate.split
+    titles = draw.titles(split)
+    digits = evaluation_digits(artifacts.RAW, split, params.train.validation_digits)
+    sets = {CLEAN: Suite(*digits)} | suites
     pictures = {}
-    figures = draw_figures(sets, evaluation, params.plot.examples)
+    figures = draw_figures(sets, evaluation, params.plot.examples, titles)
     for name, figure in tqdm(figures.items(), "plot", unit=" pictures", disable=None):
         path = artifacts.FIGURES / f"{name}.png"
         with whole_file(path) as partial:
             draw.save(figure, partial, params.plot.dpi)
         pictures[name] = Picture(path.read_bytes(), finding(figure))
-    write_text(
-        artifacts.REPORT,
-        write_report(pictures, accounts, json.loads(artifacts.TRAINING.read_text()), params.train, suites),
-    )
+    training = json.loads(artifacts.TRAINING.read_text())
+    write_text(artifacts.REPORT, write_report(pictures, accounts, training, params.train, suites, split))
     # In a scope of its own, or its thousands of one-letter names would be everyone's. DVC's plots are written
     # in version 5 of the language.
     write_text(artifacts.VEGA, f"(() => {{{vl_convert.javascript_bundle(vl_version='5.21')}}})();\n")
 
-    print_headline(evaluation)
+    print_headline(evaluation, titles)
 
 
 if __name__ == "__main__":

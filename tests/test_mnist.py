@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from robustness.command import UserError
-from robustness.mnist import load_split, read_idx, to_idx
+from robustness.mnist import evaluation_digits, load_split, read_idx, to_idx
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
 LABELS = np.array([7, 0, 9], np.uint8)
@@ -20,6 +20,7 @@ def test_a_split_comes_back_as_it_was_written(tmp_path):
     digits = load_split(tmp_path, "test")
     assert digits.images.dtype == digits.labels.dtype == np.uint8
     np.testing.assert_equal(digits, (IMAGES, LABELS))
+    np.testing.assert_equal(evaluation_digits(tmp_path, "test", 1), digits)
     assert to_idx(LABELS) == bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 0, 9])  # magic number, size, values
 
 

@@ -28,7 +28,7 @@ PARAMS = yaml.safe_load("""
       validation_digits: 5000, augment: true, augmentation: {
         reposition: {probability: 0.5, canvas: [28, 84], zoom: [1, 1]},
         rotate: {probability: 0.5, degrees: [0, 40]}}}
-    evaluate: {calibration_bins: 15}
+    evaluate: {split: test, calibration_bins: 15}
     plot: {dpi: 150, examples: 10}
 """)
 REMOVED = object()
@@ -87,6 +87,7 @@ def test_a_strength_may_be_what_its_kind_says_and_no_more(file, kind):
         ("train.epochs", 2.0, "train.epochs: got 2.0; allowed: "),
         ("train.learning_rate", float("inf"), "train.learning_rate: got inf; allowed: "),
         ("train.training_digits", 55_001, r"train.training_digits .* got 60001; allowed: at most 60000"),
+        ("evaluate.split", "train", "evaluate.split: got 'train'; allowed: 'test' or 'validation'"),
         ("plot", {"dpi": 0, "examples": 0}, r"plot.dpi: got 0; .*\n.*plot.examples: got 0; allowed: "),
         ("download.sources", [], r"download.sources: got \[\]; allowed: "),
         ("download.sources", [{"url": "x.org"}], "sources.0.*url: got 'x.org'; allowed: .*https?"),

@@ -11,6 +11,7 @@ from project import ROOT, STAGES, Project
 
 from robustness.mnist import load_split
 from robustness.params import Params
+from robustness.suites import load_suites
 
 CODE = {stage: {dep for dep in entry["deps"] if dep.endswith(".py")} for stage, entry in STAGES.items()}
 
@@ -47,6 +48,7 @@ def test_a_second_run_has_nothing_to_do_and_git_sees_no_change(finished):
     [
         ("perturb.seed", 1, ["perturb", "evaluate", "plot"]),
         ("train.epochs", 2, ["train", "evaluate", "plot"]),
+        ("evaluate.split", "validation", ["perturb", "evaluate", "plot"]),
         ("evaluate.calibration_bins", 5, ["evaluate", "plot"]),
         ("plot.dpi", 60, ["plot"]),
     ],
@@ -109,6 +111,25 @@ def test_the_baseline_is_an_experiment_that_is_compared_by_name_with_the_last_co
     assert compared.startswith("baseline compared with HEAD:")
     assert re.search(f"mnist +{before['mnist']:.2%} +{after['mnist']:.2%}", compared)
     assert (project / "out.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_recipes_are_compared_on_held_out_digits_without_training_again(project):
+    ran = project.run("dvc exp run -S evaluate.split=validation")
+    assert stages_run(ran) == ["perturb", "evaluate", "plot"]
+    held_out = load_split(project / "data/raw", "train").labels[-1000:]
+    for suite in load_suites(project / "data/perturbed").values():
+        np.testing.assert_array_equal(suite.labels, held_out)
+    accounts = project.read_json("metrics/evaluation.json")
+    assert {account["count"] for account in accounts.values()} == {1000}
+    # What training said of the same digits.
+    validation = project.read_json("metrics/training.json")["validation"]
+    assert accounts["mnist"]["accuracy"] == pytest.approx(validation["accuracy"], abs=0.001)
+    page = (project / "plots/report.html").read_text()
+    assert "the numbers of 1,000 validation digits, not of the test set" in page
+    assert "MNIST validation set: " in page
+    assert "MNIST test set: " not in page
+    table = re.findall(r"validation set +([\d.]+%)", ran.stdout)
+    assert table == [f"{accuracy(project)[name]:.2%}" for name in ("mnist", "repositioned")]
 
 
 # Passing it on

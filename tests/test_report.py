@@ -85,7 +85,7 @@ class AnyPicture(dict):
         return Picture(b"", f"finding of {name}")
 
 
-def written(suites, augment=True, network="global_pooling", epochs=1, count=10_000):
+def written(suites, augment=True, network="global_pooling", epochs=1, count=10_000, split="test"):
     """A report on these suites, SUITE: its group."""
     share = {"recall": 0.5, "precision": 0.5, "f1-score": 0.5}
     numbers = {"accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 1.0}
@@ -103,6 +103,7 @@ def written(suites, augment=True, network="global_pooling", epochs=1, count=10_0
             {"parameters": 12_345},
             settings,
             dict.fromkeys(suites, suite),
+            split,
         ).split()
     )
 
@@ -127,7 +128,17 @@ def test_it_tells_of_the_network_the_epochs_and_the_digits_that_there_were():
     assert "2 epochs on" in page
     assert "1,797 MNIST test digits" in page
     assert "10,000" not in page
+    assert "validation set" not in page
     assert "1 epoch on" in written({"repositioned": LISTED})
+
+
+def test_of_validation_digits_it_says_so_and_claims_nothing_of_the_test_set():
+    page = written({"repositioned": LISTED, "fog": OTHERS}, count=5000, split="validation")
+    head, rest = page.split("</header>")
+    assert "the numbers of 5,000 validation digits, not of the test set:" in head
+    assert "5,000 MNIST validation digits as they are" in rest
+    assert "test set" not in rest
+    assert "test digits" not in rest
 
 
 def test_the_page_forbids_itself_scripts_and_hosts_and_names_cannot_smuggle_markup_in():

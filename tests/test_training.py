@@ -5,7 +5,7 @@ import pytest
 
 from robustness import checkpoint
 from robustness.checkpoint import digest, load_checkpoint, save_checkpoint
-from robustness.mnist import Digits
+from robustness.mnist import SPLITS, Digits, evaluation_digits, to_idx
 from robustness.networks import NETWORKS
 from robustness.params import Train
 from robustness.quiet_keras import keras
@@ -50,6 +50,15 @@ def test_the_last_digits_are_held_out_and_so_many_of_the_others_trained_on():
     np.testing.assert_array_equal(training.labels, LABELS[:45])
     np.testing.assert_array_equal(validation.images, IMAGES[50:])
     np.testing.assert_array_equal(validation.labels, LABELS[50:])
+
+
+def test_the_validation_digits_to_evaluate_on_are_the_last_and_none_of_them_is_trained_on(tmp_path):
+    for name, array in zip(SPLITS["train"], DIGITS, strict=True):
+        (tmp_path / name).write_bytes(to_idx(array))
+    training, validation = split(DIGITS, PARAMS)
+    evaluated = evaluation_digits(tmp_path, "validation", PARAMS.validation_digits)
+    np.testing.assert_equal(evaluated, validation)
+    np.testing.assert_equal([*training.images, *evaluated.images], IMAGES)
 
 
 # augment
