@@ -1,16 +1,22 @@
-"""Say whether one network is really better than another, set by set.
+"""Say whether one network, or one setting, is really better than another, set by set.
 
     python -m scripts.compare HEAD                        # the workspace with the last commit
     python -m scripts.compare main my-experiment          # branches, commits or `dvc exp` names
     python -m scripts.compare before/ plots/evaluation/   # two copies of plots/evaluation/
+    python -m scripts.compare 'augment-false-*' 'augment-true-*'    # experiments: a seed each, two settings
+    python -m scripts.compare benchmarks/recipe.csv:no_augmentation benchmarks/recipe.csv:default
 
-`dvc metrics diff` shows that a number changed; this says whether the change means something. Both networks
-saw the same images, so McNemar's exact test (McNemar 1947) looks only at the digits on which they disagree,
-adjusted for the number of sets (Benjamini and Hochberg 1995).
+`dvc metrics diff` shows that a number changed; this says whether the change means something. One run a side:
+both networks saw the same images, so McNemar's exact test (McNemar 1947) looks only at the digits on which
+they disagree. Several runs a side, one setting with different seeds: experiments whose names match a pattern,
+or the rows of one setting in a table of `python -m scripts.sweep`. Welch's test (Welch 1947) compares their
+means. Both are adjusted for the number of sets (Benjamini and Hochberg 1995).
 """
 
 import argparse
-from collections.abc import Callable
+import fnmatch
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -18,31 +24,47 @@ import numpy as np
 import pandas as pd
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
+from dvc.repo.experiments.utils import exp_refs, resolve_name
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from ruamel.yaml import YAML, YAMLError
 from scmrepo.exceptions import SCMError
+from scmrepo.git import Git
 
 from robustness.artifacts import TABLES
 from robustness.command import UserError, run
 from robustness.figures import BLUE, GROUPS, RED, STYLE, words
 from robustness.files import whole_file
-from robustness.significance import BETTER, WORSE, mcnemar, verdicts
+from robustness.significance import BETTER, STEP, WORSE, lost_and_gained, mcnemar, verdicts, welch
 
 WORKSPACE = "workspace"
+SIDES = ["before", "after"]
+ENOUGH = 3  # seeds; the deviation of two says next to nothing
 
 
 class Side(NamedTuple):
-    """What a network made of each set: rows of suites.csv by name, and which digits were read right, (n,)."""
+    """What one run made of each set: rows of suites.csv by name, and which digits were read right, (n,).
+
+    A run from a sweep's table has no digits: `correct` is empty. A seed is known of one among several runs.
+    """
 
     suites: pd.DataFrame
     correct: dict[str, np.ndarray]
+    seed: int | None = None
+
+
+def read_runs(side: str) -> list[Side]:
+    """Read one run as `read_side` does, or all that match a pattern or are in a table; UserError if none."""
+    if table := re.fullmatch(r"(.+?\.csv)(?::(.*))?", side):
+        return _read_table(*table.groups())
+    return _read_experiments(side) if re.search(r"[*?[]", side) else [read_side(side)]
 
 
 def read_side(side: str) -> Side:
     """Read a revision, or a folder such as plots/evaluation/; UserError if it is neither."""
     try:
         read = _reader(side)
-        suites = pd.read_csv(read("suites.csv")).set_index("suite")
+        suites = pd.read_csv(read("suites.csv"), dtype={"images": str}).set_index("suite")
         predictions = {name: pd.read_csv(read(f"predictions/{name}.csv")) for name in suites.index}
         return Side(
             suites,
@@ -64,29 +86,128 @@ def _reader(side: str) -> Callable[[str], TextIO]:
     return lambda name: files.open(str(TABLES / name), "r", encoding="utf-8")
 
 
+def _read_experiments(pattern: str) -> list[Side]:
+    """Read all experiments whose names match; of several with one name, that of HEAD, as DVC does."""
+    try:
+        git = Git(".")
+        names = sorted({experiment.name for experiment in exp_refs(git)})
+        matches = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
+        found = resolve_name(git, matches)
+    except (DvcException, SCMError) as error:
+        raise UserError(f"{pattern}: expected the names of experiments; {error}") from None
+    if not matches:
+        there = ", ".join(names) or "none; `python -m scripts.sweep` makes some"
+        raise UserError(f"{pattern}: no experiment has such a name; there are: {there}")
+    seeds = {name: _read_seed(str(found[name])) for name in matches}
+    _refuse_repeated(pattern, zip(seeds.values(), seeds, strict=True))
+    return [read_side(str(found[name]))._replace(seed=seed) for name, seed in seeds.items()]
+
+
+def _read_seed(revision: str) -> int:
+    try:
+        with DVCFileSystem(rev=revision).open("params.yaml", "r", encoding="utf-8") as file:
+            return int(YAML(typ="safe", pure=True).load(file)["train"]["seed"])
+    except (OSError, YAMLError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{revision}: expected train.seed in its params.yaml; {error!r}") from None
+
+
+def _read_table(path: str, setting: str | None) -> list[Side]:
+    """Read the runs of one setting from a table with a row for each run and set."""
+    try:
+        table = pd.read_csv(path, dtype={"setting": str, "images": str})
+        rows = table[table["setting"] == setting]
+        for _, trials in rows.groupby("suite"):
+            _refuse_repeated(f"{path}:{setting}", zip(trials["seed"], trials["experiment"], strict=True))
+        runs = [Side(sets.set_index("suite"), {}, seed) for seed, sets in rows.groupby("seed")]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: expected a table of `python -m scripts.sweep`; {error!r}") from None
+    if not runs:
+        settings = ", ".join(table["setting"].unique())
+        raise UserError(
+            f"{path}: expected a colon and one of its settings, {settings}; found {setting or 'none'}"
+        )
+    return runs
+
+
+def _refuse_repeated(side: str, runs: Iterable[tuple[int, str]]) -> None:
+    """Raise UserError if two runs, seed and name, have one seed."""
+    names: dict[int, str] = {}
+    for seed, name in sorted(runs):
+        if seed in names:
+            raise UserError(
+                f"{side}: expected one setting, with one run a seed; found {names[seed]} and {name}, both of"
+                f" seed {seed} and so not independent. Name one setting more closely"
+            )
+        names[seed] = name
+
+
+def common_sets(runs: list[Side]) -> list[str]:
+    """The sets of the same images in all runs; UserError if there are none."""
+    images = pd.DataFrame([run.suites["images"] for run in runs])
+    sets = images.columns[(images == images.iloc[0]).all()]
+    if sets.empty:
+        raise UserError("the two sides were evaluated on different images; evaluate both on the same suites")
+    return list(sets)
+
+
 def compare(before: Side, after: Side) -> pd.DataFrame:
     """One row of `mcnemar` for each set of the same images on both sides, with its group and a verdict.
 
     Raises UserError if there is no such set.
     """
-    images = after.suites["images"]
-    sets = [name for name, digest in before.suites["images"].items() if digest == images.get(name)]
-    if not sets:
-        raise UserError("the two sides were evaluated on different images; evaluate both on the same suites")
-    table = pd.DataFrame([mcnemar(before.correct[name], after.correct[name]) for name in sets], sets)
-    table["group"] = after.suites["group"]
-    table["verdict"] = verdicts(table["difference"], table["p"])
-    return table
+    sets = common_sets([before, after])
+    rows = [mcnemar(before.correct[name], after.correct[name]) for name in sets]
+    return _judged(pd.DataFrame(rows, sets), after)
+
+
+def compare_runs(before: list[Side], after: list[Side]) -> pd.DataFrame:
+    """One row of `welch` for each set of the same images in all runs, with its group and a verdict.
+
+    before_seeds, after_seeds: the accuracy of each run, (n,); lost, gained: numbers of digits, means over the
+    pairs of runs with one seed, or NaN if there are no predictions. Raises UserError if there is no such set.
+    """
+    known = {run.seed: run.correct for run in before if run.correct}
+    pairs = [(known[run.seed], run.correct) for run in after if run.correct and run.seed in known]
+    sets, rows = common_sets([*before, *after]), []
+    for name in sets:
+        seeds = [np.array([run.suites.at[name, "accuracy"] for run in side]) for side in (before, after)]
+        row = welch(*seeds, step=max(STEP, 1 / after[0].suites.at[name, "count"]))
+        row["before_seeds"], row["after_seeds"] = seeds
+        digits = [lost_and_gained(one[name], other[name]) for one, other in pairs]
+        row["lost"], row["gained"] = np.mean(digits, axis=0) if pairs else (np.nan, np.nan)
+        rows.append(row)
+    return _judged(pd.DataFrame(rows, sets), after[0])
+
+
+def _judged(table: pd.DataFrame, after: Side) -> pd.DataFrame:
+    return table.assign(group=after.suites["group"], verdict=verdicts(table["difference"], table["p"]))
 
 
 def draw_comparison(table: pd.DataFrame, before: str, after: str) -> Figure:
-    """A line for each set from the accuracy of one network to that of the other; table: as of `compare`."""
+    """A line for each set from the accuracy of one side to that of the other, with a dot for each run.
+
+    table: as of `compare` or `compare_runs`; before, after: what the sides are called.
+    """
     table = table.sort_values("after")
-    rows = range(len(table))
+    rows = np.arange(len(table))
     figure, ax = plt.subplots(figsize=(8, 0.3 * len(table) + 1.4))
     ax.hlines(rows, table["before"], table["after"], color="#BBBBBB", zorder=1)
-    for side, name, colour in (("before", before, RED), ("after", after, BLUE)):
-        ax.scatter(table[side], rows, 36, colour, label=name, zorder=2)
+    for side, name, colour, shift in (("before", before, RED, 0.15), ("after", after, BLUE, -0.15)):
+        if f"{side}_seeds" not in table:
+            ax.scatter(table[side], rows, 36, colour, label=name, zorder=2)
+            continue
+        seeds, places = np.stack(table[f"{side}_seeds"]), rows + shift
+        mean = f"{name}, mean of {seeds.shape[1]} seeds"
+        ax.scatter(
+            seeds.T,
+            np.tile(places, seeds.shape[1]),
+            16,
+            colour,
+            alpha=0.5,
+            lw=0,
+            label=f"{name}, one seed each",
+        )
+        ax.scatter(table[side], places, 100, colour, marker="|", label=mean, zorder=2)
     counts = table["verdict"].value_counts()
     ax.set_title(
         f"{after} is better than {before}\n"
@@ -99,31 +220,57 @@ def draw_comparison(table: pd.DataFrame, before: str, after: str) -> Figure:
 
 
 def print_comparison(table: pd.DataFrame) -> None:
-    titles = f"{'before':>8}{'after':>9}{'change (points)':>18}{'lost':>7}{'gained':>8}{'p':>10}"
-    print(f"{'set':18}{titles}  verdict")
+    """Print a line for each set and each group; table: as of `compare` or `compare_runs`."""
+    several = "before_seeds" in table
+    wide, decimals = (16, 1) if several else (8, 0)
+    titles = f"{'before':>{wide}}{'after':>{wide + 1}}{'change (points)':>18}"
+    print(f"{'set':18}{titles}{'lost':>7}{'gained':>8}{'p':>10}  verdict")
     for name, row in table.iterrows():
-        change = f"{100 * row['difference']:+.2f} ± {100 * row['margin']:.2f}"
+        lost, gained = (f"{row[digits]:.{decimals}f}".replace("nan", "-") for digits in ("lost", "gained"))
         print(
-            f"{name:18}{row['before']:8.2%}{row['after']:9.2%}{change:>18}"
-            f"{row['lost']:7}{row['gained']:8}{row['p']:10.2g}  {row['verdict']}"
+            f"{name:18}{_accuracy(row, 'before'):>{wide}}{_accuracy(row, 'after'):>{wide + 1}}"
+            f"{_change(row):>18}{lost:>7}{gained:>8}{row['p']:10.2g}  {row['verdict']}"
         )
     print()
     for group, title in GROUPS.items():
         sets = table[table["group"] == group]
         if len(sets):
-            before, after = sets["before"].mean(), sets["after"].mean()
-            print(f"mean of {len(sets)} sets of {title}: {before:.2%} before, {after:.2%} after")
+            seeds = [np.mean([*sets[f"{side}_seeds"]], axis=0) for side in SIDES if several]
+            mean = welch(*seeds) if several else sets[SIDES].mean()
+            before, after = (f"{_accuracy(mean, side)} {side}" for side in SIDES)
+            change = f", change {_change(mean)}" if several else ""
+            print(f"mean of {len(sets)} sets of {title}: {before}, {after}{change}")
+    if several:
+        counts = " and ".join(str(table[f"{side}_seeds"].iloc[0].size) for side in SIDES)
+        print(f"±: standard deviation over {counts} seeds; of a change, half its 95 % interval (Welch)")
+        print(
+            "lost, gained: digits, on average over the pairs of runs with one seed; -: no predictions of any"
+        )
 
 
-def print_left_out(before: Side, after: Side, compared: pd.Index) -> None:
-    both = before.suites.index.intersection(after.suites.index)
+def _accuracy(row: Mapping[str, float], side: str) -> str:
+    """In percent; over several seeds, with their standard deviation."""
+    deviation = row.get(f"{side}_deviation")
+    return f"{row[side]:.2%}" + ("" if deviation is None else f" ± {100 * deviation:.2f}")
+
+
+def _change(row: Mapping[str, float]) -> str:
+    return f"{100 * row['difference']:+.2f} ± {100 * row['margin']:.2f}"
+
+
+def print_left_out(before: list[Side], after: list[Side], compared: pd.Index) -> None:
+    """Say which sets are not compared, and why."""
+    runs = [[set(run.suites.index) for run in side] for side in (before, after)]
+    some_before, some_after = (set.union(*side) for side in runs)
+    in_all = set.intersection(*runs[0], *runs[1])
     for reason, names in {
-        "their images differ": both.difference(compared),
-        "only before": before.suites.index.difference(both),
-        "only after": after.suites.index.difference(both),
+        "their images differ": in_all.difference(compared),
+        "not in every run": (some_before & some_after) - in_all,
+        "only before": some_before - some_after,
+        "only after": some_after - some_before,
     }.items():
-        if len(names):
-            print(f"not compared, {reason}: {', '.join(names)}")
+        if names:
+            print(f"not compared, {reason}: {', '.join(sorted(names))}")
 
 
 def main() -> None:
@@ -132,21 +279,38 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("before", help="a revision, an experiment, or a copy of plots/evaluation/")
+    parser.add_argument(
+        "before",
+        help="a revision, an experiment, or a copy of plots/evaluation/; or several runs: a quoted pattern of"
+        " names of experiments, with * ? or [...], or TABLE.csv:SETTING",
+    )
     parser.add_argument("after", nargs="?", default=WORKSPACE, help="another; by default the workspace")
     parser.add_argument("--picture", metavar="PNG", help="also draw the comparison into this file")
     arguments = parser.parse_args()
     if not (arguments.picture or "x.png").endswith(".png"):
         parser.error(f"--picture: expected a name that ends in .png, found {arguments.picture}")
-    before, after = read_side(arguments.before), read_side(arguments.after)
-    table = compare(before, after)
+    names = arguments.before, arguments.after
+    before, after = map(read_runs, names)
+    fewest = min(len(before), len(after))
+    if fewest == 1 and not (len(before) == len(after) and before[0].correct and after[0].correct):
+        raise UserError(
+            "expected several runs on both sides, or one on each with its predictions; found"
+            f" {len(before)} of {names[0]}, {len(after)} of {names[1]}"
+        )
+    table = compare(before[0], after[0]) if fewest == 1 else compare_runs(before, after)
     if arguments.picture:  # first: whoever pipes the table into `head` ends the command
+        settings = [name.rpartition(".csv:")[2] for name in names]
         with whole_file(arguments.picture) as partial, plt.rc_context(STYLE):
-            figure = draw_comparison(table, arguments.before, arguments.after)
+            figure = draw_comparison(table, *(names if settings[0] == settings[1] else settings))
             figure.savefig(partial, dpi=150, metadata={"Software": None})
-    print(f"{arguments.after} compared with {arguments.before}:\n")
+    print(f"{names[1]} compared with {names[0]}:\n")
     print_comparison(table)
     print_left_out(before, after, table.index)
+    if fewest == 1:
+        cannot = "one run a side cannot tell how much either would differ with another seed"
+        print(f"{cannot}; `python -m scripts.sweep` can")
+    elif fewest < ENOUGH:
+        print(f"fewer than {ENOUGH} seeds on a side: what stands behind ± is hardly worth anything")
 
 
 if __name__ == "__main__":

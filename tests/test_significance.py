@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t, ttest_ind
 
-from robustness.significance import mcnemar, verdicts, wilson_interval
+from robustness.significance import mcnemar, verdicts, welch, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,45 @@ def test_mcnemar_gives_the_difference_and_interval_of_the_textbook():
 )
 def test_the_p_value_is_that_of_a_fair_coin_tossed_where_the_networks_disagree(lost, gained, p):
     assert mcnemar(*both_sides(90, lost, gained, 7))["p"] == pytest.approx(p)
+
+
+def test_welch_gives_the_interval_and_p_value_of_the_textbook():
+    # Variances 1 and 8 of 3 and 2 seeds: the squared error of the difference is 1/3 + 8/2 = 13/3, the degrees
+    # of freedom (Welch-Satterthwaite) are (13/3)**2 / ((1/3)**2 / 2 + 4**2 / 1) = 338/289.
+    result = welch(np.array([1.0, 2, 3]), np.array([4.0, 8]))
+    assert (result["before"], result["after"], result["difference"]) == (2, 6, 4)
+    assert (result["before_deviation"], result["after_deviation"]) == (1, pytest.approx(8**0.5))
+    assert result["margin"] == pytest.approx(t.ppf(0.975, 338 / 289) * (13 / 3) ** 0.5)
+    assert result["p"] == pytest.approx(2 * t.sf(4 / (13 / 3) ** 0.5, 338 / 289))
+
+
+def test_welch_is_that_of_scipy_where_seeds_differ():
+    before, after = np.array([0.9901, 0.9893, 0.9907, 0.9911, 0.9888]), np.array([0.9941, 0.9944, 0.9936])
+    result, expected = welch(before, after), ttest_ind(after, before, equal_var=False)
+    interval = expected.confidence_interval(0.95)
+    assert result["p"] == pytest.approx(expected.pvalue)
+    assert result["difference"] - result["margin"] == pytest.approx(interval.low)
+    assert result["difference"] + result["margin"] == pytest.approx(interval.high)
+
+
+def test_settings_whose_seeds_all_agree_are_told_apart_by_more_than_an_image_only():
+    def p(before, after, seeds):
+        return welch(np.full(seeds, before), np.full(seeds, after), step=1e-4)["p"]
+
+    assert p(0.1, 0.1, 3) == pytest.approx(1)
+    assert p(0.9941, 0.9942, 2) > 0.05
+    assert p(0.1, 1, 3) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("deviation", "seeds", "low", "high"),  # deviation of a setting, in images
+    [(5, (3, 6), 0.93, 0.97), (0.3, (2, 2), 0.95, 1)],
+)
+def test_the_interval_of_welch_holds_the_truth_19_times_in_20_or_more(deviation, seeds, low, high):
+    rng = np.random.default_rng(0)
+    samples = (rng.normal(9900, deviation, (1000, n)).round() / 10000 for n in seeds)
+    results = [welch(*pair) for pair in zip(*samples, strict=True)]
+    assert low <= np.mean([abs(result["difference"]) <= result["margin"] for result in results]) <= high
 
 
 def test_a_clear_difference_is_called_by_its_direction_under_the_name_of_its_set():
