@@ -18,7 +18,7 @@ app: .venv/installed-app
 	@dvc repro train
 	@python app.py
 
-test: .venv/installed-app
+test: .venv/installed-app .venv/installed-sweep
 	pytest
 
 test-fast: .venv/installed
@@ -40,9 +40,15 @@ lint: .venv/installed
 	@$(INSTALL) requirements-app.txt
 	@touch $@
 
+.venv/installed-sweep: .venv/installed requirements-sweep.txt
+	@echo "Installing what sweeps need into .venv (80 MB to fetch, once) ..."
+	@$(INSTALL) requirements-sweep.txt
+	@touch $@
+
 lock:
 	$(LOCK) --output-file requirements.txt requirements.in
 	$(LOCK) --output-file requirements-app.txt requirements-app.in
+	$(LOCK) --output-file requirements-sweep.txt requirements-sweep.in
 
 clean:
 	rm -rf .venv data/raw data/perturbed models/model.keras models/checkpoint.keras dvc_plots

@@ -15,6 +15,7 @@ from robustness.mnist import load_split
 from robustness.networks import save_network
 from robustness.params import load_params
 from robustness.quiet_keras import keras
+from robustness.stopwatch import now, since
 from robustness.training import fit, split
 
 BAR = "{l_bar}{bar}| {n:.1f} of {total} epochs [{elapsed}<{remaining}{postfix}]"
@@ -44,12 +45,14 @@ def main() -> None:
         )
         for row in curves:
             log(live, row)
+        start = now()
         epochs = fit(params, training, validation, network, curves, [step])
         for network, curves in epochs:
             save_checkpoint(CHECKPOINT, network, curves, identity)
             log(live, curves[-1])
             bar.set_postfix(curves[-1])
 
+    print(since(start))
     save_network(network)
     account = {"training": {}, "validation": {}, "parameters": network.count_params()}
     for name, value in curves[-1].items():

@@ -1,0 +1,146 @@
+"""Trials as tasks of Ray (Moritz et al. 2018, arXiv 1712.05889), on this machine or on a cluster.
+
+Ray is imported where it is used: how private it is to be, it reads from the environment when it is imported.
+"""
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+from robustness.command import UserError
+from robustness.sweeps.settings import Trial
+
+RETRIES = 3  # of a trial whose machine or worker is lost
+MEMORY = 1.5 * 2**30  # bytes that a trial is given
+PATIENCE = 10  # seconds for a cluster to answer
+
+PRIVATE = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # has Ray listen on the loopback address only, on Linux too
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+
+@contextmanager
+def connection(address: str | None, packages: Sequence[str] | None) -> Iterator[str | None]:
+    """Be connected to the cluster at `address`, or to one on this machine that ends with this block.
+
+    Yields the folder of the latter's files, None for the former. packages: lines of a requirements.txt, which
+    the nodes of a cluster install for the trials. Raises UserError if there is no Ray, here or there.
+    """
+    if find_spec("ray") is None:
+        raise UserError("a sweep needs Ray: `pip install -r requirements-sweep.txt` installs it")
+    if address is None:
+        with own_cluster() as (address, folder), session(address):
+            yield folder
+    else:
+        answers(address)
+        with session(address, runtime_env={"pip": {"packages": packages}} if packages else {}):
+            yield None
+
+
+@contextmanager
+def own_cluster() -> Iterator[list[str]]:
+    """Start Ray on this machine, for us alone; yields its address and the folder of its files."""
+    os.environ |= PRIVATE | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    with (
+        tempfile.TemporaryFile() as complaints,
+        subprocess.Popen(
+            [sys.executable, "-m", "robustness.sweeps.head"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+            start_new_session=True,  # Ctrl+C is ours to answer
+        ) as head,
+    ):
+        line = head.stdout.readline()
+        if not line:
+            complaints.seek(0)
+            raise UserError(f"Ray does not start: {complaints.read().decode(errors='replace')[-2000:]}")
+        yield line.split()
+
+
+def answers(address: str) -> None:
+    """UserError if nothing listens at this address."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"--address {address}: expected a Ray cluster, as at ray://head:10001; {error}"
+        ) from None
+
+
+@contextmanager
+def session(address: str, **options: Any) -> Iterator[None]:
+    import ray
+
+    try:
+        ray.init(address, log_to_driver=False, logging_level="ERROR", **options)
+    # Any exception: Ray raises a dozen types, if the token, the version or whatever listens there is wrong.
+    except Exception as error:
+        raise UserError(f"--address {address}: {error}") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def room(cpus: float) -> tuple[float, int]:
+    """What a trial of so many CPUs may have: memory in bytes; and how many find room at once, now."""
+    import ray
+
+    nodes = [
+        node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= cpus
+    ]
+    memory = min([MEMORY, *(node["memory"] for node in nodes)])
+    return memory, sum(int(min(node["CPU"] // cpus, node["memory"] // memory)) for node in nodes)
+
+
+def run_trials(
+    trials: Sequence[Trial], common: tuple, cargo: tuple[bytes, dict[str, bytes]], memory: float, gpus: float
+) -> Iterator[tuple[Trial | None, dict[str, Any]]]:
+    """Run all trials and yield each, as it ends, with what `run_trial` returns; and None once a second.
+
+    common: what `Common` takes; cargo: sent to each node once, see `run_trial`; memory, gpus: of a trial.
+    """
+    import ray
+
+    from robustness.sweeps import trial as module
+
+    ray.cloudpickle.register_pickle_by_value(module)  # nodes have none of our files
+    common = module.Common(*common)
+    task = ray.remote(module.run_trial).options(
+        num_cpus=common.cpus, num_gpus=gpus, memory=memory, max_retries=RETRIES
+    )
+    sent = [ray.put(cargo)]  # in a list, or Ray would fetch it for every trial
+    waiting = {task.remote(trial.name, trial.overrides, common, sent): trial for trial in trials}
+    while waiting:
+        ended, _ = ray.wait([*waiting], num_returns=len(waiting), timeout=1)
+        for reference in ended:
+            yield waiting.pop(reference), _outcome(reference)
+        yield None, {}
+
+
+def _outcome(reference: Any) -> dict[str, Any]:
+    import ray
+
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayError as error:  # its machine is lost, or ours to be blamed
+        return {"host": "", "log": str(error)}
+
+
+def running(cpus: float) -> int:
+    """How many trials run now: by the processors that are in use."""
+    import ray
+
+    return round((ray.cluster_resources().get("CPU", 0) - ray.available_resources().get("CPU", 0)) / cpus)

@@ -1,0 +1,121 @@
+"""This repository, as a sweep sees it: what is sent to a trial, and the experiments that came back."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from dvc.repo import Repo
+
+from robustness.command import UserError
+from robustness.files import whole_file
+from robustness.stopwatch import Seconds
+
+SECONDS = Path(".dvc/tmp/sweeps.csv")
+
+
+def git(*arguments: str, stdin: bytes = b"") -> bytes:
+    """Run git and return what it prints; UserError with its complaint if it fails."""
+    done = subprocess.run(["git", *arguments], input=stdin, capture_output=True)
+    if done.returncode:
+        raise UserError(f"git {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
+
+
+def clean_commit(but: Iterable[str | Path]) -> str:
+    """The commit that is checked out; UserError if files differ from it, `but` for these."""
+    exclude = [f":(exclude){path}" for path in but]
+    changed = git("diff", "--name-only", "--relative", "HEAD", "--", ".", *exclude).decode().split()
+    if changed:
+        names = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+        raise UserError(
+            f"a trial runs what is committed, and {names} differ from the last commit; commit them"
+            " (git commit -a), or put them aside (git stash)"
+        )
+    return git("rev-parse", "HEAD").decode().strip()
+
+
+def author() -> tuple[str, str]:
+    """Name and address of whoever made the last commit, to go with its experiments."""
+    name, address = git("log", "-1", "--format=%cn%x00%ce").decode().strip().split("\0")
+    return name, address
+
+
+def history() -> bytes:
+    """The last commit with all before it, in one file from which git can clone."""
+    return git("bundle", "create", "--quiet", "-", "HEAD")
+
+
+def data() -> dict[str, bytes]:
+    """MNIST and the altered sets as they lie in DVC's cache: content by path within it.
+
+    With the very same images everywhere, the results of all machines can be compared. Raises UserError if one
+    that dvc.lock names is missing.
+    """
+    with Repo() as repo:
+        objects = set().union(*repo.used_objs(["download", "perturb"]).values())
+        paths = [Path(repo.cache.local.oid_to_path(each.value)) for each in objects]
+    try:
+        return {os.path.relpath(path, cache()): path.read_bytes() for path in paths}
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename} is missing; `dvc repro perturb` makes the data anew") from None
+
+
+def cache() -> Path:
+    """The folder of DVC's cache."""
+    with Repo() as repo:
+        return Path(repo.cache.local_cache_dir)
+
+
+def experiments(commit: str) -> dict[str, str]:
+    """The experiments on this commit: the commit of each, by name."""
+    refs = git("for-each-ref", "--format=%(refname) %(objectname)", namespace(commit)).decode()
+    return {ref.rpartition("/")[2]: revision for ref, revision in map(str.split, refs.splitlines())}
+
+
+def namespace(commit: str) -> str:
+    """Where DVC keeps the experiments on this commit."""
+    return f"refs/exps/{commit[:2]}/{commit[2:]}/"
+
+
+def read(revisions: Iterable[str], path: str | Path) -> list[str]:
+    """The text of one file at each revision, by one git process; UserError if a revision lacks it."""
+    revisions = list(revisions)
+    requests = "".join(f"{revision}:{path}\n" for revision in revisions)
+    answer = git("cat-file", "--batch", stdin=requests.encode())
+    texts = []
+    for revision in revisions:
+        header, _, answer = answer.partition(b"\n")
+        if header.endswith(b"missing"):
+            raise UserError(f"experiment {revision[:7]} has no {path}; remove it with `dvc exp remove`")
+        size = int(header.split()[-1])
+        texts.append(answer[:size].decode())
+        answer = answer[size + 1 :]
+    return texts
+
+
+def adopt(bundle: bytes, objects: Mapping[str, bytes], into: Path) -> None:
+    """Take in an experiment: first its model into DVC's cache, then its commit, each whole or not at all."""
+    for path, content in objects.items():
+        with whole_file(into / path) as partial:
+            partial.write_bytes(content)
+    with tempfile.NamedTemporaryFile(suffix=".bundle") as file:
+        file.write(bundle)
+        file.flush()
+        quietly = ["--quiet", "--no-auto-maintenance", "--no-write-fetch-head"]
+        git("fetch", *quietly, file.name, "refs/exps/*:refs/exps/*")
+
+
+def note(commit: str, name: str, seconds: Seconds) -> None:
+    """Remember on this machine, in DVC's own notes, how long the training of an experiment took."""
+    SECONDS.parent.mkdir(exist_ok=True)
+    with open(SECONDS, "a", encoding="utf-8") as file:
+        file.write(f"{commit},{name},{seconds.wall},{seconds.cpu}\n")
+
+
+def noted(commit: str) -> dict[str, Seconds]:
+    """How long the training of each experiment on this commit took, where that is known."""
+    lines = SECONDS.read_text(encoding="utf-8").splitlines() if SECONDS.exists() else []
+    rows = [line.split(",") for line in lines]
+    return {name: Seconds(float(wall), float(cpu)) for of, name, wall, cpu in rows if of == commit}

@@ -1,0 +1,96 @@
+"""The outcome of a sweep as a table, a row for each trial and set, and what is said and drawn of it."""
+
+from io import StringIO
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from robustness.artifacts import CLEAN, HEADLINE
+from robustness.evaluation import LISTED, OTHERS
+from robustness.figures import BLUE, GREY, ORANGE, PERCENT, RED, words
+from robustness.stopwatch import Seconds
+from robustness.sweeps.settings import Trial
+
+COLUMNS = ["suite", "kind", "group", "images", "count", "accuracy"]  # of plots/evaluation/suites.csv
+WALL, CPU = "wall_seconds", "cpu_seconds"  # of training
+COLOURS = [BLUE, ORANGE, RED, GREY, "#009E73", "#CC79A7", "#56B4E9", "black"]  # Okabe and Ito 2008
+
+
+def rows_of(trial: Trial, suites: str, seconds: Seconds | None) -> pd.DataFrame:
+    """The rows of one trial, a test set each; suites: the text of its plots/evaluation/suites.csv."""
+    table = pd.read_csv(StringIO(suites))[COLUMNS]
+    wall, cpu = seconds or (None, None)
+    table.insert(0, "setting", trial.setting)
+    table.insert(1, "seed", trial.seed)
+    table.insert(2, "experiment", trial.name)
+    return table.assign(**{WALL: wall, CPU: cpu})
+
+
+def by_trial(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a trial, by setting and seed: accuracy on the two main sets, the mean of each group of suites and
+    the worst of them all, and seconds of training."""
+    return table.groupby(["setting", "seed"], sort=False).apply(_account, include_groups=False)
+
+
+def _account(rows: pd.DataFrame) -> pd.Series:
+    accuracy = rows.set_index("suite")["accuracy"]
+    group = rows.set_index("suite")["group"]
+    return pd.Series(
+        {
+            "MNIST": accuracy[CLEAN],
+            "repositioned": accuracy[HEADLINE],
+            "listed kinds": accuracy[group == LISTED].mean(),
+            "other kinds": accuracy[group == OTHERS].mean(),
+            "worst": accuracy.drop(CLEAN).min(),
+            WALL: rows[WALL].iloc[0],
+            CPU: rows[CPU].iloc[0],
+        }
+    )
+
+
+def describe(table: pd.DataFrame) -> str:
+    """A line a setting: means ± standard deviations over the seeds, accuracies in percent."""
+    lines = {}
+    for setting, trials in by_trial(table).groupby("setting", sort=False):
+        accuracies = {name: spread(100 * trials[name], 2) for name in trials.columns.drop([WALL, CPU])}
+        seconds = {"training, s": spread(trials[WALL], 1), "CPU s": spread(trials[CPU], 1)}
+        lines[setting] = {"seeds": len(trials), **accuracies, **seconds}
+    return pd.DataFrame.from_dict(lines, orient="index").to_string()
+
+
+def spread(values: pd.Series, digits: int) -> str:
+    """Mean ± standard deviation; of a single value, the value."""
+    if values.isna().all():
+        return "unknown"
+    deviation = f" ± {values.std():.{digits}f}" if values.count() > 1 else ""
+    return f"{values.mean():.{digits}f}{deviation}"
+
+
+def draw_sweep(table: pd.DataFrame) -> Figure:
+    """A row a set, best first: for each setting a dot a seed, and a bar at their mean."""
+    means = table.groupby(["suite", "setting"], sort=False)["accuracy"].mean().unstack()
+    altered = table[table["suite"] != CLEAN].groupby(["setting", "seed"], sort=False)["accuracy"].mean()
+    best = altered.groupby("setting").mean().idxmax()
+    rows = means.sort_values(best).index
+    height = max(0.3, 0.13 * len(means.columns))
+    figure, ax = plt.subplots(figsize=(8, height * len(rows) + 1.6))
+    offsets = np.linspace(0.3, -0.3, len(means.columns)) if len(means.columns) > 1 else [0]
+    for number, (setting, offset) in enumerate(zip(means.columns, offsets, strict=True)):
+        trials = table[table["setting"] == setting]
+        colour = COLOURS[number % len(COLOURS)]
+        places = rows.get_indexer(trials["suite"]) + offset
+        ax.scatter(trials["accuracy"], places, 14, color=colour, alpha=0.5, linewidths=0, label=setting)
+        ax.plot(means.loc[rows, setting], np.arange(len(rows)) + offset, "|", color=colour, ms=9, mew=2)
+    for row in range(1, len(rows)):
+        ax.axhline(row - 0.5, color="#DDDDDD", linewidth=0.5)
+    ax.grid(False, axis="y")
+    mean = spread(100 * altered[best], 2)
+    ax.set_title(f"Best on average over the altered sets:\n{best}, {mean} % (a dot a seed, a bar their mean)")
+    ax.set(
+        yticks=range(len(rows)), yticklabels=map(words, rows), ylim=(-0.6, len(rows) - 0.4), xlabel="accuracy"
+    )
+    ax.xaxis.set_major_formatter(PERCENT)
+    figure.legend(loc="outside lower center", ncols=max(1, 80 // max(map(len, means.columns))))
+    return figure

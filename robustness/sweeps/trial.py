@@ -1,0 +1,131 @@
+"""One trial, on whatever machine: an ordinary DVC experiment, in a clone of its own.
+
+This file is sent to the machine as it is and needs nothing of the project there: only git, Python, Ray and
+the packages of requirements.txt.
+"""
+
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import ray
+import yaml
+
+LOG_LINES = 20  # of a failure
+
+
+class Common(NamedTuple):
+    """What all trials of a sweep have in common."""
+
+    commit: str
+    author: tuple[str, str]  # name, address
+    cpus: int  # of a trial, and its threads
+    folder: str | None  # where a node keeps what it needs; by default among its temporary files
+
+
+def run_trial(name: str, overrides: tuple[str, ...], common: Common, cargo: list[ray.ObjectRef]) -> dict:
+    """Run the experiment `name` and return what it printed, `log`, and where, `host`.
+
+    If it succeeded, also the experiment as a git bundle, `bundle`, and what was trained, `objects`: content
+    by path within DVC's cache. cargo: a reference to the same two of the commit, its history and its data;
+    fetched if this node does not have them yet.
+    """
+    folder = Path(common.folder or Path(tempfile.gettempdir(), f"mnist-sweeps-{os.getuid()}"))
+    bundle = prepare(folder, common.commit, cargo)
+    clone = Path(tempfile.mkdtemp(dir=folder, prefix=f"{name}-"))
+    with guarded(clone) as guard:
+        settings = dict(zip(("user.name", "user.email"), common.author, strict=True))
+        options = [f"--config={key}={value}" for key, value in settings.items()]
+        git(clone, "clone", "--quiet", "--config=advice.detachedHead=false", *options, str(bundle), ".")
+        (clone / ".dvc/config.local").write_text(
+            f"[cache]\n    dir = {folder / 'cache'}\n    type = reflink,hardlink,copy\n"
+        )
+        command = [sys.executable, "-m", "dvc", "exp", "run", f"--name={name}"]
+        command += [f"--set-param={override}" for override in overrides]
+        experiment = subprocess.Popen(
+            [*command, "evaluate"],
+            cwd=clone,
+            env=environment(folder, common.cpus),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+        guard(experiment.pid)
+        log = experiment.communicate()[0].decode(errors="replace")
+        outcome = {"host": socket.gethostname(), "log": log}
+        if experiment.returncode:
+            return outcome | {"log": "\n".join(log.rstrip().splitlines()[-LOG_LINES:])}
+        ref = f"refs/exps/{common.commit[:2]}/{common.commit[2:]}/{name}"
+        sent = git(clone, "bundle", "create", "--quiet", "-", ref, f"^{common.commit}")
+        return outcome | {"bundle": sent, "objects": trained(clone, folder / "cache")}
+
+
+def prepare(folder: Path, commit: str, cargo: list[ray.ObjectRef]) -> Path:
+    """See to it that this node has the commit and its data, once for all trials; return what to clone."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    bundle = folder / f"{commit}.bundle"
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not bundle.exists():
+            history, objects = ray.get(cargo[0])
+            files = {f"cache/{path}": content for path, content in objects.items()} | {bundle.name: history}
+            for path, content in files.items():
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                partial = folder / "partial"
+                partial.write_bytes(content)
+                partial.rename(folder / path)
+    return bundle
+
+
+@contextmanager
+def guarded(folder: Path) -> Iterator[Callable[[int], None]]:
+    """Yield a function to which to tell a process group; at the end of the block it is killed and `folder`
+    removed, even if this process is killed before: a shell waits for the end of a pipe that only it holds."""
+    script = 'read group; read end; kill -KILL "-$group"; rm -rf "$0"'
+    with subprocess.Popen(
+        ["sh", "-c", script, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as guard:
+
+        def tell(group: int) -> None:
+            guard.stdin.write(b"%d\n" % group)
+            guard.stdin.flush()
+
+        yield tell
+
+
+def environment(folder: Path, threads: int) -> dict[str, str]:
+    """The programs of this very Python, so many threads for TensorFlow, and DVC's notes in our own folder."""
+    return os.environ | {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        "DVC_SITE_CACHE_DIR": str(folder / "site"),
+        "TF_NUM_INTRAOP_THREADS": str(threads),
+        "TF_NUM_INTEROP_THREADS": str(threads),
+        "OMP_NUM_THREADS": str(threads),
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # trials may share a GPU
+    }
+
+
+def git(folder: Path, *arguments: str) -> bytes:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True)
+    if done.returncode:
+        raise RuntimeError(f"git {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
+
+
+def trained(clone: Path, cache: Path) -> dict[str, bytes]:
+    """The outputs of the train stage that DVC keeps: content by path within its cache."""
+    outs = yaml.safe_load((clone / "dvc.lock").read_text())["stages"]["train"]["outs"]
+    paths = [f"files/md5/{out['md5'][:2]}/{out['md5'][2:]}" for out in outs]
+    return {path: (cache / path).read_bytes() for path in paths if (cache / path).exists()}

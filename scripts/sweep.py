@@ -1,0 +1,148 @@
+"""Run many trials, settings times seeds, each an ordinary DVC experiment, here or on a Ray cluster.
+
+    python -m scripts.sweep -S train.augment=true,false --seeds 5
+    python -m scripts.sweep -S 'train.learning_rate=choice(0.003,0.01)' --seeds 3 --on validation
+    python -m scripts.sweep recipe                               # a sweep written down in sweeps.yaml
+    python -m scripts.sweep recipe --address ray://head:10001    # on a cluster
+
+What is finished is kept: the same command on the same commit runs only what is missing. Afterwards `dvc exp
+show`, `dvc exp apply` and `python -m scripts.compare 'augment-false-*' 'augment-true-*'` know each trial by
+the name of its setting and its seed, augment-false-s42.
+"""
+
+import argparse
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from textwrap import indent
+
+import pandas as pd
+from matplotlib import pyplot as plt
+from tqdm import tqdm
+
+from robustness.artifacts import TABLES
+from robustness.command import UserError, run
+from robustness.figures import STYLE
+from robustness.files import whole_file
+from robustness.stopwatch import find_seconds
+from robustness.sweeps import cluster, repository
+from robustness.sweeps.settings import PARAMS, Trial, load_sweep, overridden, plan
+from robustness.sweeps.table import describe, draw_sweep, rows_of
+
+SUITES = TABLES / "suites.csv"
+LOCK = Path("requirements.txt")
+
+
+def read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.sweep",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("sweep", nargs="?", help="one of sweeps.yaml")
+    parser.add_argument(
+        "-S", "--set-param", action="append", default=[], metavar="KEY=VALUES", help="as for `dvc exp run`"
+    )
+    parser.add_argument("--seeds", type=int, metavar="N", help="train.seed and the N - 1 numbers after it")
+    parser.add_argument("--on", choices=["test", "validation"], help="the digits to evaluate on")
+    parser.add_argument("--cpus", type=int, default=1, help="of a trial, and its threads; by default 1")
+    parser.add_argument("--gpus", type=float, default=0, help="of a trial; 0.5 lets two share one")
+    parser.add_argument("--address", help="of a Ray cluster; by default, this machine alone is used")
+    parser.add_argument(
+        "--no-install", action="store_true", help=f"the nodes of the cluster have the packages of {LOCK}"
+    )
+    parser.add_argument("--table", metavar="CSV", help="where to write a row for each trial and test set")
+    parser.add_argument("--picture", metavar="PNG", help="where to draw them")
+    arguments = parser.parse_args()
+    for name, suffix in (("table", ".csv"), ("picture", ".png")):
+        if not (getattr(arguments, name) or suffix).endswith(suffix):
+            parser.error(f"--{name}: expected a name that ends in {suffix}, found {getattr(arguments, name)}")
+    if arguments.cpus < 1 or arguments.gpus < 0:
+        parser.error("--cpus: expected at least 1; --gpus: at least 0")
+    return arguments
+
+
+def planned(arguments: argparse.Namespace) -> list[Trial]:
+    settings, seeds = {"": []}, 1
+    if arguments.sweep:
+        seeds, settings = load_sweep(arguments.sweep)
+    overrides = [*arguments.set_param, *([f"evaluate.split={arguments.on}"] if arguments.on else [])]
+    return plan(settings, overrides, seeds if arguments.seeds is None else arguments.seeds)
+
+
+def refuse_others(trials: list[Trial], found: dict[str, str]) -> None:
+    """UserError if an experiment has the name of a trial and other params."""
+    texts = repository.read([found[trial.name] for trial in trials], PARAMS)
+    for trial, text in zip(trials, texts, strict=True):
+        with TemporaryDirectory() as folder:
+            if overridden(trial.overrides, Path(folder)).read_text(encoding="utf-8") != text:
+                raise UserError(
+                    f"there is an experiment {trial.name} with other params; rename it (dvc exp rename)"
+                )
+
+
+def run_missing(trials: list[Trial], total: int, commit: str, arguments: argparse.Namespace) -> list[str]:
+    """Run trials and take in their experiments one by one; return the names of those that failed."""
+    cargo, cache = (repository.history(), repository.data()), repository.cache()
+    packages = None if arguments.no_install else LOCK.read_text(encoding="utf-8").splitlines()
+    failed = []
+    with (
+        cluster.connection(arguments.address, packages) as folder,
+        tqdm(None, "sweep", total, initial=total - len(trials), smoothing=0, disable=None) as bar,
+    ):
+        memory, places = cluster.room(arguments.cpus)
+        if not places and folder:
+            raise UserError(f"--cpus {arguments.cpus}: expected no more than this machine has")
+        tqdm.write(f"{len(trials)} of {total} trials to run, {places or 'none'} at once for now")
+        common = commit, repository.author(), arguments.cpus, folder
+        for trial, outcome in cluster.run_trials(trials, common, cargo, memory, arguments.gpus):
+            if trial is None:
+                bar.set_postfix_str(f"{cluster.running(arguments.cpus)} running, {len(failed)} failed")
+            elif "bundle" in outcome:
+                repository.adopt(outcome["bundle"], outcome["objects"], cache)
+                if seconds := find_seconds(outcome["log"]):
+                    repository.note(commit, trial.name, seconds)
+                bar.update()
+                tqdm.write(f"{trial.name}: {seconds or 'not trained anew'}, {outcome['host']}")
+            else:
+                failed.append(trial.name)
+                tqdm.write(f"{trial.name} failed:\n{indent(outcome['log'], '    ')}")
+    return failed
+
+
+def collect(trials: list[Trial], commit: str) -> pd.DataFrame:
+    """The table of all trials that have an experiment on this commit."""
+    found, noted = repository.experiments(commit), repository.noted(commit)
+    done = [trial for trial in trials if trial.name in found]
+    suites = repository.read([found[trial.name] for trial in done], SUITES)
+    rows = [rows_of(trial, text, noted.get(trial.name)) for trial, text in zip(done, suites, strict=True)]
+    return pd.concat(rows) if rows else pd.DataFrame()
+
+
+def save(table: pd.DataFrame, arguments: argparse.Namespace) -> None:
+    if arguments.table:
+        with whole_file(arguments.table) as partial:
+            table.to_csv(partial, index=False, lineterminator="\n")
+    if arguments.picture:
+        with whole_file(arguments.picture) as partial, plt.rc_context(STYLE):
+            draw_sweep(table).savefig(partial, dpi=150, metadata={"Software": None})
+
+
+def main() -> None:
+    arguments = read_arguments()
+    trials = planned(arguments)
+    commit = repository.clean_commit(but=filter(None, [arguments.table, arguments.picture]))
+    found = repository.experiments(commit)
+    refuse_others([trial for trial in trials if trial.name in found], found)
+    missing = [trial for trial in trials if trial.name not in found]
+    failed = run_missing(missing, len(trials), commit, arguments) if missing else []
+    table = collect(trials, commit)
+    if len(table):
+        save(table, arguments)
+        print(f"\n{describe(table)}")
+    if failed:
+        names = ", ".join(failed)
+        raise UserError(f"{len(failed)} of {len(trials)} trials failed, {names}; run the same command again")
+
+
+if __name__ == "__main__":
+    run(main)
