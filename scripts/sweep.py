@@ -64,7 +64,8 @@ def read_arguments() -> argparse.Namespace:
 def planned(arguments: argparse.Namespace) -> list[Trial]:
     settings, seeds = {"": []}, 1
     if arguments.sweep:
-        seeds, settings = load_sweep(arguments.sweep)
+        sweep = load_sweep(arguments.sweep)
+        settings, seeds = sweep.settings, sweep.seeds
     overrides = [*arguments.set_param, *([f"evaluate.split={arguments.on}"] if arguments.on else [])]
     return plan(settings, overrides, seeds if arguments.seeds is None else arguments.seeds)
 
