@@ -17,6 +17,7 @@ EVALUATION = Path("metrics/evaluation.json")  # evaluate -> plot
 TABLES = Path("plots/evaluation")  # evaluate -> plot, scripts.compare
 FIGURES = Path("plots/figures")  # plot
 REPORT = Path("plots/report.html")  # plot
+RECIPE = Path("benchmarks/recipe.csv")  # scripts.sweep -> plot; in git
 VEGA = Path("dvc_plots/vega.js")  # plot -> dvc plots show
 
 CLEAN = "mnist"  # the MNIST test set, among the names of the suites

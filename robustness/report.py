@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 import jinja2
+import pandas as pd
 from matplotlib.figure import Figure
 
 from robustness.artifacts import CLEAN, HEADLINE
@@ -37,6 +38,30 @@ def finding(figure: Figure) -> str:
     return ". ".join(title.replace("\n", " ") for title in titles if title)
 
 
+def over_seeds(sweep: pd.DataFrame, evaluation: dict[str, Any]) -> dict[str, pd.DataFrame]:
+    """Mean and standard deviation of accuracy over the seeds, for each setting of a sweep's table.
+
+    Returns a table a setting: a row (mean, std, count) for each set that has the same images as in this run,
+    and one, OTHERS, for the mean of the sets of other kinds. evaluation: what is in metrics/evaluation.json.
+    """
+    images = {name: account["images"] for name, account in evaluation.items()}
+    others = [name for name, account in evaluation.items() if account["group"] == OTHERS]
+    same = sweep[sweep["images"] == sweep["suite"].map(images)]
+    accuracy = same.pivot(index=["setting", "seed"], columns="suite", values="accuracy")
+    if others and {*others} <= {*accuracy}:
+        accuracy[OTHERS] = accuracy[others].mean(axis=1, skipna=False)
+    settings = [name for name in sweep["setting"].unique() if name in accuracy.index]
+    tables = {name: accuracy.loc[name].agg(["mean", "std", "count"]).T.dropna() for name in settings}
+    return {name: table for name, table in tables.items() if CLEAN in table.index}
+
+
+def found_in(sweep: pd.DataFrame, evaluation: dict[str, Any]) -> str | None:
+    """The experiment of a sweep's table with the very accuracies of this run on all sets; None if none."""
+    this = pd.Series({name: account["accuracy"] for name, account in evaluation.items()})
+    runs = sweep.pivot(index="experiment", columns="suite", values="accuracy").reindex(columns=this.index)
+    return next(iter(runs.index[(runs == this).all(axis=1)]), None)
+
+
 def write_report(
     pictures: dict[str, Picture],
     evaluation: dict[str, Any],
@@ -44,10 +69,12 @@ def write_report(
     settings: Train,
     suites: dict[str, Suite],
     split: str,
+    sweep: pd.DataFrame,
 ) -> str:
     """Return the page; evaluation, training: what is in metrics/evaluation.json and training.json.
 
-    split: which digits of MNIST the network was evaluated on, "test" or "validation".
+    split: which digits of MNIST the network was evaluated on, "test" or "validation"; sweep: the table of a
+    sweep, with which this one run is compared.
     """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -73,4 +100,9 @@ def write_report(
         settings=settings,
         size=mean_size(suites[HEADLINE]),
         split=split,
+        seeds=over_seeds(sweep, evaluation),
+        experiment=found_in(sweep, evaluation),
+        OTHERS=OTHERS,
+        CLEAN=CLEAN,
+        HEADLINE=HEADLINE,
     )

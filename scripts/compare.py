@@ -14,131 +14,21 @@ means. Both are adjusted for the number of sets (Benjamini and Hochberg 1995).
 """
 
 import argparse
-import fnmatch
-import re
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import NamedTuple, TextIO
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from dvc.api import DVCFileSystem
-from dvc.exceptions import DvcException
-from dvc.repo.experiments.utils import exp_refs, resolve_name
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from ruamel.yaml import YAML, YAMLError
-from scmrepo.exceptions import SCMError
-from scmrepo.git import Git
 
-from robustness.artifacts import TABLES
 from robustness.command import UserError, run
 from robustness.figures import BLUE, GROUPS, RED, STYLE, words
 from robustness.files import whole_file
+from robustness.runs import WORKSPACE, Side, read_runs
 from robustness.significance import BETTER, STEP, WORSE, lost_and_gained, mcnemar, verdicts, welch
 
-WORKSPACE = "workspace"
 SIDES = ["before", "after"]
 ENOUGH = 3  # seeds; the deviation of two says next to nothing
-
-
-class Side(NamedTuple):
-    """What one run made of each set: rows of suites.csv by name, and which digits were read right, (n,).
-
-    A run from a sweep's table has no digits: `correct` is empty. A seed is known of one among several runs.
-    """
-
-    suites: pd.DataFrame
-    correct: dict[str, np.ndarray]
-    seed: int | None = None
-
-
-def read_runs(side: str) -> list[Side]:
-    """Read one run as `read_side` does, or all that match a pattern or are in a table; UserError if none."""
-    if table := re.fullmatch(r"(.+?\.csv)(?::(.*))?", side):
-        return _read_table(*table.groups())
-    return _read_experiments(side) if re.search(r"[*?[]", side) else [read_side(side)]
-
-
-def read_side(side: str) -> Side:
-    """Read a revision, or a folder such as plots/evaluation/; UserError if it is neither."""
-    try:
-        read = _reader(side)
-        suites = pd.read_csv(read("suites.csv"), dtype={"images": str}).set_index("suite")
-        predictions = {name: pd.read_csv(read(f"predictions/{name}.csv")) for name in suites.index}
-        return Side(
-            suites,
-            {name: (table["label"] == table["predicted"]).to_numpy() for name, table in predictions.items()},
-        )
-    except (OSError, ValueError, KeyError, DvcException, SCMError) as error:
-        raise UserError(
-            f"{side}: expected a folder with suites.csv and predictions/, or a revision with both in"
-            f" {TABLES} (`git log` and `dvc exp show` list revisions); {error}"
-        ) from None
-
-
-def _reader(side: str) -> Callable[[str], TextIO]:
-    """Return what opens one of the tables of a side by its name."""
-    folder = TABLES if side == WORKSPACE else Path(side)
-    if folder.is_dir():
-        return lambda name: open(folder / name, encoding="utf-8")
-    files = DVCFileSystem(rev=side)
-    return lambda name: files.open(str(TABLES / name), "r", encoding="utf-8")
-
-
-def _read_experiments(pattern: str) -> list[Side]:
-    """Read all experiments whose names match; of several with one name, that of HEAD, as DVC does."""
-    try:
-        git = Git(".")
-        names = sorted({experiment.name for experiment in exp_refs(git)})
-        matches = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
-        found = resolve_name(git, matches)
-    except (DvcException, SCMError) as error:
-        raise UserError(f"{pattern}: expected the names of experiments; {error}") from None
-    if not matches:
-        there = ", ".join(names) or "none; `python -m scripts.sweep` makes some"
-        raise UserError(f"{pattern}: no experiment has such a name; there are: {there}")
-    seeds = {name: _read_seed(str(found[name])) for name in matches}
-    _refuse_repeated(pattern, zip(seeds.values(), seeds, strict=True))
-    return [read_side(str(found[name]))._replace(seed=seed) for name, seed in seeds.items()]
-
-
-def _read_seed(revision: str) -> int:
-    try:
-        with DVCFileSystem(rev=revision).open("params.yaml", "r", encoding="utf-8") as file:
-            return int(YAML(typ="safe", pure=True).load(file)["train"]["seed"])
-    except (OSError, YAMLError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{revision}: expected train.seed in its params.yaml; {error!r}") from None
-
-
-def _read_table(path: str, setting: str | None) -> list[Side]:
-    """Read the runs of one setting from a table with a row for each run and set."""
-    try:
-        table = pd.read_csv(path, dtype={"setting": str, "images": str})
-        rows = table[table["setting"] == setting]
-        for _, trials in rows.groupby("suite"):
-            _refuse_repeated(f"{path}:{setting}", zip(trials["seed"], trials["experiment"], strict=True))
-        runs = [Side(sets.set_index("suite"), {}, seed) for seed, sets in rows.groupby("seed")]
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: expected a table of `python -m scripts.sweep`; {error!r}") from None
-    if not runs:
-        settings = ", ".join(table["setting"].unique())
-        raise UserError(
-            f"{path}: expected a colon and one of its settings, {settings}; found {setting or 'none'}"
-        )
-    return runs
-
-
-def _refuse_repeated(side: str, runs: Iterable[tuple[int, str]]) -> None:
-    """Raise UserError if two runs, seed and name, have one seed."""
-    names: dict[int, str] = {}
-    for seed, name in sorted(runs):
-        if seed in names:
-            raise UserError(
-                f"{side}: expected one setting, with one run a seed; found {names[seed]} and {name}, both of"
-                f" seed {seed} and so not independent. Name one setting more closely"
-            )
-        names[seed] = name
 
 
 def common_sets(runs: list[Side]) -> list[str]:

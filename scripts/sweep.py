@@ -84,18 +84,19 @@ def refuse_others(trials: list[Trial], found: dict[str, str]) -> None:
 def run_missing(trials: list[Trial], total: int, commit: str, arguments: argparse.Namespace) -> list[str]:
     """Run trials and take in their experiments one by one; return the names of those that failed."""
     cargo, cache = (repository.history(), repository.data()), repository.cache()
-    packages = None if arguments.no_install else LOCK.read_text(encoding="utf-8").splitlines()
+    packages = locked_packages() if arguments.address and not arguments.no_install else []
     failed = []
     with (
-        cluster.connection(arguments.address, packages) as folder,
+        cluster.connection(arguments.address) as folder,
         tqdm(None, "sweep", total, initial=total - len(trials), smoothing=0, disable=None) as bar,
     ):
-        memory, places = cluster.room(arguments.cpus)
-        if not places and folder:
+        _, places = cluster.room(arguments.cpus)
+        if not places and not arguments.address:
             raise UserError(f"--cpus {arguments.cpus}: expected no more than this machine has")
-        tqdm.write(f"{len(trials)} of {total} trials to run, {places or 'none'} at once for now")
+        when = f"{places} at once for now" if places else "when the cluster has room"
+        tqdm.write(f"{len(trials)} of {total} trials to run, {when}")
         common = commit, repository.author(), arguments.cpus, folder
-        for trial, outcome in cluster.run_trials(trials, common, cargo, memory, arguments.gpus):
+        for trial, outcome in cluster.run_trials(trials, common, cargo, packages, arguments.gpus):
             if trial is None:
                 bar.set_postfix_str(f"{cluster.running(arguments.cpus)} running, {len(failed)} failed")
             elif "bundle" in outcome:
@@ -103,11 +104,17 @@ def run_missing(trials: list[Trial], total: int, commit: str, arguments: argpars
                 if seconds := find_seconds(outcome["log"]):
                     repository.note(commit, trial.name, seconds)
                 bar.update()
-                tqdm.write(f"{trial.name}: {seconds or 'not trained anew'}, {outcome['host']}")
+                tqdm.write(f"{trial.name}: {seconds or 'trained before'}, on {outcome['host']}")
             else:
                 failed.append(trial.name)
                 tqdm.write(f"{trial.name} failed:\n{indent(outcome['log'], '    ')}")
     return failed
+
+
+def locked_packages() -> list[str]:
+    """The lines of requirements.txt, one a package."""
+    lines = LOCK.read_text(encoding="utf-8").replace("\\\n", "").splitlines()
+    return [line for line in lines if not line.lstrip().startswith("#")]
 
 
 def collect(trials: list[Trial], commit: str) -> pd.DataFrame:

@@ -84,8 +84,9 @@ def main() -> None:
         with whole_file(path) as partial:
             draw.save(figure, partial, params.plot.dpi)
         pictures[name] = Picture(path.read_bytes(), finding(figure))
-    training = json.loads(artifacts.TRAINING.read_text())
-    write_text(artifacts.REPORT, write_report(pictures, accounts, training, params.train, suites, split))
+    training, sweep = json.loads(artifacts.TRAINING.read_text()), pd.read_csv(artifacts.RECIPE)
+    report = write_report(pictures, accounts, training, params.train, suites, split, sweep)
+    write_text(artifacts.REPORT, report)
     # In a scope of its own, or its thousands of one-letter names would be everyone's. DVC's plots are written
     # in version 5 of the language.
     write_text(artifacts.VEGA, f"(() => {{{vl_convert.javascript_bundle(vl_version='5.21')}}})();\n")

@@ -10,7 +10,8 @@ from project import Project
 
 from robustness.command import UserError
 from robustness.evaluation import LISTED, OTHERS
-from scripts.compare import Side, compare, compare_runs, draw_comparison, main, read_runs, read_side
+from robustness.runs import Side, read_runs, read_side
+from scripts.compare import compare, compare_runs, draw_comparison, main
 
 
 def side(wrong=0, images=None, seed=None, **groups):

@@ -223,5 +223,5 @@ def test_imports_run_one_way_and_only_train_and_evaluate_wait_for_tensorflow():
     assert {stage for stage in STAGES if keras in CODE[stage]} == {"train", "evaluate"}
     for stage in STAGES:
         assert {file for file in CODE[stage] if not file.startswith("robustness/")} == {f"stages/{stage}.py"}
-    library = [str(path.relative_to(ROOT)) for path in (ROOT / "robustness").glob("*.py")]
+    library = [str(path.relative_to(ROOT)) for path in (ROOT / "robustness").rglob("*.py")]
     assert all(other.startswith("robustness/") for file in library for other in imported(file))

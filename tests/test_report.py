@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from browser import look_at, needs_chromium
 from project import ROOT
@@ -52,7 +53,7 @@ def test_the_tables_hold_what_was_measured(page, evaluation):
     assert table["Baseline", 4][:2] == [f"{each['baseline_accuracy']:.1%}" for each in sets]
     for name, strength, listed in (("repositioned", "canvas 56", "yes"), ("rotate", "degrees 30", "no")):
         account = evaluation[name]
-        assert table[name, 7] == [
+        assert table[name, 10][:6] == [
             strength,
             listed,
             f"{account['accuracy']:.1%}",
@@ -85,11 +86,21 @@ class AnyPicture(dict):
         return Picture(b"", f"finding of {name}")
 
 
-def written(suites, augment=True, network="global_pooling", epochs=1, count=10_000, split="test"):
+def swept(setting, images="same", **accuracies):
+    """The rows of one setting in the table of a sweep, SUITE: its accuracy with each seed."""
+    return pd.DataFrame(
+        {"setting": setting, "seed": seed, "experiment": f"{setting}-s{seed}", "suite": suite}
+        | {"images": images, "accuracy": accuracy}
+        for suite, runs in accuracies.items()
+        for seed, accuracy in enumerate(runs)
+    )
+
+
+def written(suites, augment=True, network="global_pooling", epochs=1, count=10_000, split="test", sweep=None):
     """A report on these suites, SUITE: its group."""
     share = {"recall": 0.5, "precision": 0.5, "f1-score": 0.5}
     numbers = {"accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 1.0}
-    numbers |= {"baseline_accuracy": 0.7, "calibration_error": 0.1, "count": count}
+    numbers |= {"baseline_accuracy": 0.7, "calibration_error": 0.1, "count": count, "images": "same"}
     account = numbers | {"per_digit": dict.fromkeys("0123456789", share)}
     augmentation = {"impulse_noise": {"probability": 0.25, "fraction": [0, 1]}}
     changes = {"network": network, "epochs": epochs, "augment": augment, "augmentation": augmentation}
@@ -104,6 +115,7 @@ def written(suites, augment=True, network="global_pooling", epochs=1, count=10_0
             settings,
             dict.fromkeys(suites, suite),
             split,
+            swept("default", "others", mnist=[0.5]) if sweep is None else sweep,
         ).split()
     )
 
@@ -139,6 +151,25 @@ def test_of_validation_digits_it_says_so_and_claims_nothing_of_the_test_set():
     assert "5,000 MNIST validation digits as they are" in rest
     assert "test set" not in rest
     assert "test digits" not in rest
+
+
+def test_beside_the_run_stand_the_seeds_of_a_sweep_on_the_same_images():
+    suites = {"repositioned": LISTED, "fog": OTHERS, "edges": OTHERS}
+    default = swept("default", mnist=[0.9, 0.92], repositioned=[0.8, 0.8], fog=[0.5, 0.7], edges=[0.3, 0.3])
+    other = swept("no_augmentation", mnist=[0.6, 0.6], fog=[0.1, 0.1])
+    page = written(suites, sweep=pd.concat([default, other, swept("other", "of another set", mnist=[0, 0])]))
+    table = {(row[0], len(row)): row[1:] for row in rows(page)}
+    assert table["default 2 seeds", 4] == ["91.00 ± 1.41%", "80.00 ± 0.00%", "45.00 ± 7.07%"]
+    assert table["no augmentation 2 seeds", 4] == ["60.00 ± 0.00%", "", ""]
+    assert table["fog", 9][-2:] == ["60.00 ± 14.14%", "10.00 ± 0.00%"]
+    assert "other 2 seeds" not in page
+    assert "This run is one of them" not in page
+    assert "over seeds" not in written(suites)
+
+
+def test_a_run_that_is_one_of_the_sweep_is_called_so():
+    sweep = swept("default", mnist=[0.8, 0.9], repositioned=[0.9, 0.9])
+    assert "This run is one of them, <em>default-s1</em>" in written({"repositioned": LISTED}, sweep=sweep)
 
 
 def test_the_page_forbids_itself_scripts_and_hosts_and_names_cannot_smuggle_markup_in():

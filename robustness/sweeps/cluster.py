@@ -14,12 +14,15 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
+
 from robustness.command import UserError
 from robustness.sweeps.settings import Trial
 
 RETRIES = 3  # of a trial whose machine or worker is lost
 MEMORY = 1.5 * 2**30  # bytes that a trial is given
 PATIENCE = 10  # seconds for a cluster to answer
+LINES = 20  # of an error of Ray that are shown
 
 PRIVATE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # has Ray listen on the loopback address only, on Linux too
@@ -29,11 +32,11 @@ PRIVATE = {
 
 
 @contextmanager
-def connection(address: str | None, packages: Sequence[str] | None) -> Iterator[str | None]:
+def connection(address: str | None) -> Iterator[str | None]:
     """Be connected to the cluster at `address`, or to one on this machine that ends with this block.
 
-    Yields the folder of the latter's files, None for the former. packages: lines of a requirements.txt, which
-    the nodes of a cluster install for the trials. Raises UserError if there is no Ray, here or there.
+    Yields the folder of the latter's files, None for the former. Raises UserError if there is no Ray, here or
+    there.
     """
     if find_spec("ray") is None:
         raise UserError("a sweep needs Ray: `pip install -r requirements-sweep.txt` installs it")
@@ -42,7 +45,7 @@ def connection(address: str | None, packages: Sequence[str] | None) -> Iterator[
             yield folder
     else:
         answers(address)
-        with session(address, runtime_env={"pip": {"packages": packages}} if packages else {}):
+        with session(address):
             yield None
 
 
@@ -80,11 +83,11 @@ def answers(address: str) -> None:
 
 
 @contextmanager
-def session(address: str, **options: Any) -> Iterator[None]:
+def session(address: str) -> Iterator[None]:
     import ray
 
     try:
-        ray.init(address, log_to_driver=False, logging_level="ERROR", **options)
+        ray.init(address, log_to_driver=False, logging_level="ERROR")
     # Any exception: Ray raises a dozen types, if the token, the version or whatever listens there is wrong.
     except Exception as error:
         raise UserError(f"--address {address}: {error}") from None
@@ -106,11 +109,16 @@ def room(cpus: float) -> tuple[float, int]:
 
 
 def run_trials(
-    trials: Sequence[Trial], common: tuple, cargo: tuple[bytes, dict[str, bytes]], memory: float, gpus: float
+    trials: Sequence[Trial],
+    common: tuple,
+    cargo: tuple[bytes, dict[str, np.ndarray]],
+    packages: Sequence[str] = (),
+    gpus: float = 0,
 ) -> Iterator[tuple[Trial | None, dict[str, Any]]]:
     """Run all trials and yield each, as it ends, with what `run_trial` returns; and None once a second.
 
-    common: what `Common` takes; cargo: sent to each node once, see `run_trial`; memory, gpus: of a trial.
+    common: what `Common` takes; cargo: sent to each node once, see `run_trial`; packages: lines of a
+    requirements.txt, installed on each node once; gpus: of a trial.
     """
     import ray
 
@@ -118,25 +126,22 @@ def run_trials(
 
     ray.cloudpickle.register_pickle_by_value(module)  # nodes have none of our files
     common = module.Common(*common)
+    memory, _ = room(common.cpus)
+    environment = {"pip": {"packages": [*packages]}} if packages else {}
     task = ray.remote(module.run_trial).options(
-        num_cpus=common.cpus, num_gpus=gpus, memory=memory, max_retries=RETRIES
+        num_cpus=common.cpus, num_gpus=gpus, memory=memory, max_retries=RETRIES, runtime_env=environment
     )
     sent = [ray.put(cargo)]  # in a list, or Ray would fetch it for every trial
     waiting = {task.remote(trial.name, trial.overrides, common, sent): trial for trial in trials}
     while waiting:
         ended, _ = ray.wait([*waiting], num_returns=len(waiting), timeout=1)
         for reference in ended:
-            yield waiting.pop(reference), _outcome(reference)
+            try:
+                outcome = ray.get(reference)
+            except ray.exceptions.RayError as error:  # its node is lost, or could not be made ready
+                outcome = {"log": "\n".join(str(error).splitlines()[-LINES:])}
+            yield waiting.pop(reference), outcome
         yield None, {}
-
-
-def _outcome(reference: Any) -> dict[str, Any]:
-    import ray
-
-    try:
-        return ray.get(reference)
-    except ray.exceptions.RayError as error:  # its machine is lost, or ours to be blamed
-        return {"host": "", "log": str(error)}
 
 
 def running(cpus: float) -> int:

@@ -1,11 +1,13 @@
 """This repository, as a sweep sees it: what is sent to a trial, and the experiments that came back."""
 
+import hashlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 from dvc.repo import Repo
 
 from robustness.command import UserError
@@ -43,12 +45,16 @@ def author() -> tuple[str, str]:
 
 
 def history() -> bytes:
-    """The last commit with all before it, in one file from which git can clone."""
+    """The last commit with all before it, as a file from which git can clone; UserError if one is lacking."""
+    if git("rev-parse", "--is-shallow-repository").strip() == b"true":
+        raise UserError(
+            "this clone lacks older commits, without which git cannot pass it on: git fetch --unshallow"
+        )
     return git("bundle", "create", "--quiet", "-", "HEAD")
 
 
-def data() -> dict[str, bytes]:
-    """MNIST and the altered sets as they lie in DVC's cache: content by path within it.
+def data() -> dict[str, np.ndarray]:
+    """MNIST and the altered sets as they lie in DVC's cache: the bytes, uint8 (n,), by path within it.
 
     With the very same images everywhere, the results of all machines can be compared. Raises UserError if one
     that dvc.lock names is missing.
@@ -57,7 +63,7 @@ def data() -> dict[str, bytes]:
         objects = set().union(*repo.used_objs(["download", "perturb"]).values())
         paths = [Path(repo.cache.local.oid_to_path(each.value)) for each in objects]
     try:
-        return {os.path.relpath(path, cache()): path.read_bytes() for path in paths}
+        return {os.path.relpath(path, cache()): np.fromfile(path, np.uint8) for path in paths}
     except FileNotFoundError as error:
         raise UserError(f"{error.filename} is missing; `dvc repro perturb` makes the data anew") from None
 
@@ -95,10 +101,11 @@ def read(revisions: Iterable[str], path: str | Path) -> list[str]:
     return texts
 
 
-def adopt(bundle: bytes, objects: Mapping[str, bytes], into: Path) -> None:
+def adopt(bundle: bytes, objects: Iterable[bytes], into: Path) -> None:
     """Take in an experiment: first its model into DVC's cache, then its commit, each whole or not at all."""
-    for path, content in objects.items():
-        with whole_file(into / path) as partial:
+    for content in objects:
+        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()  # as DVC names files
+        with whole_file(into / "files/md5" / digest[:2] / digest[2:]) as partial:
             partial.write_bytes(content)
     with tempfile.NamedTemporaryFile(suffix=".bundle") as file:
         file.write(bundle)

@@ -33,8 +33,8 @@ class Common(NamedTuple):
 def run_trial(name: str, overrides: tuple[str, ...], common: Common, cargo: list[ray.ObjectRef]) -> dict:
     """Run the experiment `name` and return what it printed, `log`, and where, `host`.
 
-    If it succeeded, also the experiment as a git bundle, `bundle`, and what was trained, `objects`: content
-    by path within DVC's cache. cargo: a reference to the same two of the commit, its history and its data;
+    If it succeeded, also the experiment as a git bundle, `bundle`, and the files it trained, `objects`.
+    cargo: a reference to the bundle of the commit and to its data, content by path within DVC's cache;
     fetched if this node does not have them yet.
     """
     folder = Path(common.folder or Path(tempfile.gettempdir(), f"mnist-sweeps-{os.getuid()}"))
@@ -124,8 +124,8 @@ def git(folder: Path, *arguments: str) -> bytes:
     return done.stdout
 
 
-def trained(clone: Path, cache: Path) -> dict[str, bytes]:
-    """The outputs of the train stage that DVC keeps: content by path within its cache."""
+def trained(clone: Path, cache: Path) -> list[bytes]:
+    """The content of the train stage's outputs that DVC keeps."""
     outs = yaml.safe_load((clone / "dvc.lock").read_text())["stages"]["train"]["outs"]
-    paths = [f"files/md5/{out['md5'][:2]}/{out['md5'][2:]}" for out in outs]
-    return {path: (cache / path).read_bytes() for path in paths if (cache / path).exists()}
+    paths = [cache / "files/md5" / out["md5"][:2] / out["md5"][2:] for out in outs]
+    return [path.read_bytes() for path in paths if path.exists()]

@@ -1,0 +1,137 @@
+"""What a sweep costs beside its trainings, and whether it still does with a thousand trials.
+
+    python -m benchmarks.sweep                     # trials of one epoch: some ten minutes
+    python -m benchmarks.sweep --trials 1000       # trials that train nothing: half an hour
+
+The first compares a trial with the bare stages that it runs, and two trials side by side with one after the
+other, all with one thread each. The second watches the process of `python -m scripts.sweep` while it takes in
+experiments of stages that do nothing, in a clone of its own. Prints Markdown.
+"""
+
+import argparse
+import itertools
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import psutil
+import yaml
+
+from robustness.command import run
+from robustness.sweeps import cluster, repository
+from robustness.sweeps.settings import Trial, plan
+
+SHORT = ["train.epochs=1"]
+ONE_THREAD = dict.fromkeys(["TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"], "1")
+NOTHING = {  # stages that do nothing, but leave what a sweep reads
+    "download": {"cmd": "true", "params": ["download"]},
+    "perturb": {"cmd": "true", "params": ["perturb"]},
+    "train": {"cmd": "touch models/model.keras", "params": ["train"], "outs": ["models/model.keras"]},
+    "evaluate": {
+        "cmd": "cp metrics/suites.csv plots/evaluation/suites.csv",
+        "params": ["train"],
+        "outs": [{"plots/evaluation/suites.csv": {"cache": False}}],
+    },
+}
+
+
+def clone(folder: str) -> None:
+    """A clone of this repository in `folder`, with the data in place."""
+    subprocess.run(["git", "clone", "--quiet", ".", folder], check=True)
+    for key, value in (("user.name", "benchmark"), ("user.email", "benchmark@localhost")):
+        subprocess.run(["git", "config", key, value], cwd=folder, check=True)
+    Path(folder, ".dvc/config.local").write_text(f"[cache]\n    dir = {repository.cache()}\n")
+
+
+def seconds(trials: Sequence[Trial], common: tuple, cargo: tuple) -> float:
+    """How long it takes to run these trials, all at once."""
+    start = time.perf_counter()
+    for trial, outcome in cluster.run_trials(trials, common, cargo):
+        assert trial is None or "bundle" in outcome, outcome["log"]
+    return time.perf_counter() - start
+
+
+def bare_stages() -> float:
+    """How long training and evaluation take without DVC and Ray."""
+    with TemporaryDirectory() as folder:
+        clone(folder)
+        subprocess.run([sys.executable, "-m", "dvc", "checkout", "--quiet", "data"], cwd=folder, check=True)
+        params = yaml.safe_load(Path(folder, "params.yaml").read_text())
+        params["train"]["epochs"] = 1
+        Path(folder, "params.yaml").write_text(yaml.safe_dump(params))
+        start = time.perf_counter()
+        for stage in ("train", "evaluate"):
+            command = [sys.executable, "-m", f"stages.{stage}"]
+            subprocess.run(command, cwd=folder, env=os.environ | ONE_THREAD, check=True, capture_output=True)
+        return time.perf_counter() - start
+
+
+def overhead(rounds: int) -> None:
+    """Print how long a trial takes, alone and beside another, and how long its stages do."""
+    first, *others = plan({"": []}, SHORT, 1 + 3 * rounds)
+    cargo, times = (repository.history(), repository.data()), []
+    with cluster.connection(None) as folder:
+        common = repository.git("rev-parse", "HEAD").decode().strip(), repository.author(), 1, folder
+        times.append(["the first of a node", seconds([first], common, cargo)])
+        for one, two, three in zip(*[iter(others)] * 3, strict=True):
+            times.append(["its stages alone", bare_stages()])
+            times.append(["a trial", seconds([one], common, cargo)])
+            times.append(["two side by side", seconds([two, three], common, cargo)])
+    print("| | wall seconds |\n|---|---|")
+    for name in dict.fromkeys(name for name, _ in times):
+        values = [value for each, value in times if each == name]
+        deviation = f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
+        print(f"| {name} | {np.mean(values):.1f}{deviation} |")
+
+
+def bookkeeping(trials: int) -> None:
+    """Print what the sweep itself takes for each trial, in the course of so many that do nothing."""
+    with TemporaryDirectory() as folder:
+        clone(folder)
+        Path(folder, "dvc.yaml").write_text(yaml.safe_dump({"stages": NOTHING}))
+        Path(folder, "plots/evaluation/suites.csv").rename(Path(folder, "metrics/suites.csv"))
+        subprocess.run(["git", "rm", "--quiet", "-r", "dvc.lock", "plots/evaluation"], cwd=folder, check=True)
+        Path(folder, "plots/evaluation").mkdir(parents=True)
+        subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet"], cwd=folder, check=True)
+        subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
+        subprocess.run(["git", "commit", "--quiet", "--message=nothing to do"], cwd=folder, check=True)
+        command = [sys.executable, "-m", "scripts.sweep", f"--seeds={trials}", "--table=trials.csv"]
+        sweep = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+        process, marks, memory, done = psutil.Process(sweep.pid), [], 0, 0
+        start = time.perf_counter()
+        for line in sweep.stdout:
+            done += ", " in line and line.startswith("default-s")
+            if line.startswith("default-s") and done % max(1, trials // 5) == 0:
+                spent = process.cpu_times()
+                marks.append((done, spent.user + spent.system + spent.children_user + spent.children_system))
+                memory = max(memory, process.memory_info().rss)
+        wall = time.perf_counter() - start
+        assert sweep.wait() == 0
+    print(f"\n{trials} trials in {wall:.0f} s, peak memory of the sweep {memory / 2**20:.0f} MiB.\n")
+    print("| trials | CPU seconds of the sweep for each |\n|---|---|")
+    for (before, earlier), (after, later) in itertools.pairwise(marks):
+        print(f"| {before + 1} to {after} | {(later - earlier) / (after - before):.3f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.sweep",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is timed")
+    parser.add_argument("--trials", type=int, help="that do nothing; to watch the sweep itself")
+    arguments = parser.parse_args()
+    if arguments.trials:
+        bookkeeping(arguments.trials)
+    else:
+        overhead(arguments.rounds)
+
+
+if __name__ == "__main__":
+    run(main)
