@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-import numpy as np
-
 from robustness.command import UserError
 from robustness.sweeps.settings import Trial
 
@@ -111,7 +109,7 @@ def room(cpus: float) -> tuple[float, int]:
 def run_trials(
     trials: Sequence[Trial],
     common: tuple,
-    cargo: tuple[bytes, dict[str, np.ndarray]],
+    cargo: tuple[bytes, dict[str, bytes]],
     packages: Sequence[str] = (),
     gpus: float = 0,
 ) -> Iterator[tuple[Trial | None, dict[str, Any]]]:

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 from dvc.repo import Repo
 
 from robustness.command import UserError
@@ -53,8 +52,8 @@ def history() -> bytes:
     return git("bundle", "create", "--quiet", "-", "HEAD")
 
 
-def data() -> dict[str, np.ndarray]:
-    """MNIST and the altered sets as they lie in DVC's cache: the bytes, uint8 (n,), by path within it.
+def data() -> dict[str, bytes]:
+    """MNIST and the altered sets as they lie in DVC's cache: content by path within it.
 
     With the very same images everywhere, the results of all machines can be compared. Raises UserError if one
     that dvc.lock names is missing.
@@ -63,7 +62,7 @@ def data() -> dict[str, np.ndarray]:
         objects = set().union(*repo.used_objs(["download", "perturb"]).values())
         paths = [Path(repo.cache.local.oid_to_path(each.value)) for each in objects]
     try:
-        return {os.path.relpath(path, cache()): np.fromfile(path, np.uint8) for path in paths}
+        return {os.path.relpath(path, cache()): path.read_bytes() for path in paths}
     except FileNotFoundError as error:
         raise UserError(f"{error.filename} is missing; `dvc repro perturb` makes the data anew") from None
 
