@@ -100,7 +100,10 @@ def run_missing(trials: list[Trial], total: int, commit: str, arguments: argpars
             if trial is None:
                 bar.set_postfix_str(f"{cluster.running(arguments.cpus)} running, {len(failed)} failed")
             elif "bundle" in outcome:
-                repository.adopt(outcome["bundle"], outcome["objects"], cache)
+                paths, data = outcome.get("data", ([], None))
+                lacking = not all((cache / path).exists() for path in paths)
+                objects = outcome["objects"] | (cluster.fetch(data) if lacking else {})
+                repository.adopt(outcome["bundle"], objects, cache)
                 if seconds := find_seconds(outcome["log"]):
                     repository.note(commit, trial.name, seconds)
                 bar.update()

@@ -142,6 +142,16 @@ def run_trials(
         yield None, {}
 
 
+def fetch(reference: Any) -> dict[str, bytes]:
+    """What a reference in an outcome stands for; nothing if its node is lost meanwhile."""
+    import ray
+
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayError:
+        return {}
+
+
 def running(cpus: float) -> int:
     """How many trials run now: by the processors that are in use."""
     import ray

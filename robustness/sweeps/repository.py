@@ -1,10 +1,9 @@
 """This repository, as a sweep sees it: what is sent to a trial, and the experiments that came back."""
 
-import hashlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dvc.repo import Repo
@@ -100,11 +99,10 @@ def read(revisions: Iterable[str], path: str | Path) -> list[str]:
     return texts
 
 
-def adopt(bundle: bytes, objects: Iterable[bytes], into: Path) -> None:
-    """Take in an experiment: first its model into DVC's cache, then its commit, each whole or not at all."""
-    for content in objects:
-        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()  # as DVC names files
-        with whole_file(into / "files/md5" / digest[:2] / digest[2:]) as partial:
+def adopt(bundle: bytes, objects: Mapping[str, bytes], into: Path) -> None:
+    """Take in an experiment, first its objects into DVC's cache, then its commit, each whole or not at all."""
+    for path, content in objects.items():
+        with whole_file(into / path) as partial:
             partial.write_bytes(content)
     with tempfile.NamedTemporaryFile(suffix=".bundle") as file:
         file.write(bundle)

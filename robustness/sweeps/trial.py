@@ -5,6 +5,7 @@ the packages of requirements.txt.
 """
 
 import fcntl
+import json
 import os
 import socket
 import subprocess
@@ -33,20 +34,23 @@ class Common(NamedTuple):
 def run_trial(name: str, overrides: tuple[str, ...], common: Common, cargo: list[ray.ObjectRef]) -> dict:
     """Run the experiment `name` and return what it printed, `log`, and where, `host`.
 
-    If it succeeded, also the experiment as a git bundle, `bundle`, and the files it trained, `objects`.
-    cargo: a reference to the bundle of the commit and to its data, content by path within DVC's cache;
+    If it succeeded, also the experiment as a git bundle, `bundle`; what it trained, `objects`: content by path
+    within DVC's cache; and, if it altered the digits otherwise than the commit does, `data`: the paths of such
+    objects and a reference to them. cargo: a reference to the bundle of the commit and the objects of its data,
     fetched if this node does not have them yet.
     """
     folder = Path(common.folder or Path(tempfile.gettempdir(), f"mnist-sweeps-{os.getuid()}"))
     bundle = prepare(folder, common.commit, cargo)
+    cache = folder / "cache"
     clone = Path(tempfile.mkdtemp(dir=folder, prefix=f"{name}-"))
     with guarded(clone) as guard:
         settings = dict(zip(("user.name", "user.email"), common.author, strict=True))
         options = [f"--config={key}={value}" for key, value in settings.items()]
         git(clone, "clone", "--quiet", "--config=advice.detachedHead=false", *options, str(bundle), ".")
         (clone / ".dvc/config.local").write_text(
-            f"[cache]\n    dir = {folder / 'cache'}\n    type = reflink,hardlink,copy\n"
+            f"[cache]\n    dir = {cache}\n    type = reflink,hardlink,copy\n"
         )
+        committed = outputs(clone, "perturb")
         command = [sys.executable, "-m", "dvc", "exp", "run", f"--name={name}"]
         command += [f"--set-param={override}" for override in overrides]
         experiment = subprocess.Popen(
@@ -64,8 +68,12 @@ def run_trial(name: str, overrides: tuple[str, ...], common: Common, cargo: list
         if experiment.returncode:
             return outcome | {"log": "\n".join(log.rstrip().splitlines()[-LOG_LINES:])}
         ref = f"refs/exps/{common.commit[:2]}/{common.commit[2:]}/{name}"
-        sent = git(clone, "bundle", "create", "--quiet", "-", ref, f"^{common.commit}")
-        return outcome | {"bundle": sent, "objects": trained(clone, folder / "cache")}
+        outcome["bundle"] = git(clone, "bundle", "create", "--quiet", "-", ref, f"^{common.commit}")
+        outcome["objects"] = objects(cache, outputs(clone, "train"))
+        if (altered := outputs(clone, "perturb")) != committed:
+            data = objects(cache, altered)
+            outcome["data"] = [*data], ray.put(data)
+        return outcome
 
 
 def prepare(folder: Path, commit: str, cargo: list[ray.ObjectRef]) -> Path:
@@ -124,8 +132,19 @@ def git(folder: Path, *arguments: str) -> bytes:
     return done.stdout
 
 
-def trained(clone: Path, cache: Path) -> list[bytes]:
-    """The content of the train stage's outputs that DVC keeps."""
-    outs = yaml.safe_load((clone / "dvc.lock").read_text())["stages"]["train"]["outs"]
-    paths = [cache / "files/md5" / out["md5"][:2] / out["md5"][2:] for out in outs]
-    return [path.read_bytes() for path in paths if path.exists()]
+def outputs(clone: Path, stage: str) -> list[str]:
+    """The MD5 digests that dvc.lock has of the outputs of a stage."""
+    lock = yaml.safe_load((clone / "dvc.lock").read_text())
+    return [out["md5"] for out in lock["stages"][stage].get("outs", [])]
+
+
+def objects(cache: Path, digests: list[str]) -> dict[str, bytes]:
+    """What DVC's cache has of these outputs, and of the files in those that are folders: content by path."""
+    found = {}
+    for digest in digests:
+        path = f"files/md5/{digest[:2]}/{digest[2:]}"
+        if (cache / path).exists():  # else it is kept by git
+            found[path] = (cache / path).read_bytes()
+            if digest.endswith(".dir"):
+                found |= objects(cache, [file["md5"] for file in json.loads(found[path])])
+    return found
