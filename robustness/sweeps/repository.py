@@ -100,7 +100,7 @@ def read(revisions: Iterable[str], path: str | Path) -> list[str]:
 
 
 def adopt(bundle: bytes, objects: Mapping[str, bytes], into: Path) -> None:
-    """Take in an experiment, first its objects into DVC's cache, then its commit, each whole or not at all."""
+    """Take in an experiment, its objects into DVC's cache, then its commit, each whole or not at all."""
     for path, content in objects.items():
         with whole_file(into / path) as partial:
             partial.write_bytes(content)
