@@ -35,9 +35,9 @@ def run_trial(name: str, overrides: tuple[str, ...], common: Common, cargo: list
     """Run the experiment `name` and return what it printed, `log`, and where, `host`.
 
     If it succeeded, also the experiment as a git bundle, `bundle`; what it trained, `objects`: content by
-    path within DVC's cache; and, if it altered the digits otherwise than the commit does, `data`: the paths of
-    such objects and a reference to them. cargo: a reference to the bundle of the commit and to the objects of
-    its data, fetched if this node does not have them yet.
+    path within DVC's cache; and, if it altered the digits otherwise than the commit does, `data`: the paths
+    of such objects and a reference to them. cargo: a reference to the bundle of the commit and to the objects
+    of its data, fetched if this node does not have them yet.
     """
     folder = Path(common.folder or Path(tempfile.gettempdir(), f"mnist-sweeps-{os.getuid()}"))
     bundle = prepare(folder, common.commit, cargo)
