@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from robustness.command import UserError
@@ -25,8 +26,9 @@ def git(*arguments: str, stdin: bytes = b"") -> bytes:
 
 def clean_commit(but: Iterable[str | Path]) -> str:
     """The commit that is checked out; UserError if files differ from it, `but` for these."""
-    exclude = [f":(exclude){path}" for path in but]
-    changed = git("diff", "--name-only", "--relative", "HEAD", "--", ".", *exclude).decode().split()
+    own = {os.path.relpath(path) for path in but}
+    changed = git("diff", "--name-only", "--relative", "-z", "HEAD").decode().split("\0")
+    changed = [name for name in changed if name and name not in own]
     if changed:
         names = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
         raise UserError(
@@ -57,13 +59,13 @@ def data() -> dict[str, bytes]:
     With the very same images everywhere, the results of all machines can be compared. Raises UserError if one
     that dvc.lock names is missing.
     """
-    with Repo() as repo:
-        objects = set().union(*repo.used_objs(["download", "perturb"]).values())
-        paths = [Path(repo.cache.local.oid_to_path(each.value)) for each in objects]
     try:
+        with Repo() as repo:
+            objects = set().union(*repo.used_objs(["download", "perturb"]).values())
+            paths = [Path(repo.cache.local.oid_to_path(each.value)) for each in objects]
         return {os.path.relpath(path, cache()): path.read_bytes() for path in paths}
-    except FileNotFoundError as error:
-        raise UserError(f"{error.filename} is missing; `dvc repro perturb` makes the data anew") from None
+    except (FileNotFoundError, DvcException) as error:
+        raise UserError(f"{cache()} lacks data; `dvc repro perturb` makes them anew ({error})") from None
 
 
 def cache() -> Path:

@@ -47,7 +47,7 @@ def load_sweep(name: str) -> Sweep:
     """Read one sweep of sweeps.yaml; a UserError that names those there are, or what is wrong with it."""
     sweeps = read_yaml(SWEEPS)
     if not isinstance(sweeps, dict) or name not in sweeps:
-        known = ", ".join(sweeps) if isinstance(sweeps, dict) else "nothing"
+        known = ", ".join(map(str, sweeps)) if isinstance(sweeps, dict) else "nothing"
         raise UserError(f"{name}: no such sweep; {SWEEPS} has {known}")
     return validate(Sweep, sweeps[name], f"{SWEEPS}: {name}")
 

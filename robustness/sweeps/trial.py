@@ -96,12 +96,15 @@ def prepare(folder: Path, commit: str, cargo: list[ray.ObjectRef]) -> Path:
 @contextmanager
 def guarded(folder: Path) -> Iterator[Callable[[int], None]]:
     """Yield a function to which to tell a process group; at the end of the block it is killed and `folder`
-    removed, even if this process is killed before: a shell waits for the end of a pipe that only it holds."""
-    script = 'read group; read end; kill -KILL "-$group"; rm -rf "$0"'
+    removed, even if this process is killed before: a shell waits for the end of a pipe that only it holds.
+
+    That shell runs in the background of another, which ends at once: a worker of Ray whose node is lost kills
+    its children, but not those of its children."""
+    script = 'exec 3<&0; { read group; read end; kill -KILL "-$group"; rm -rf "$0"; } <&3 3<&- &'
     with subprocess.Popen(
         ["sh", "-c", script, str(folder)],
         stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as guard:
@@ -110,7 +113,11 @@ def guarded(folder: Path) -> Iterator[Callable[[int], None]]:
             guard.stdin.write(b"%d\n" % group)
             guard.stdin.flush()
 
-        yield tell
+        try:
+            yield tell
+        finally:
+            guard.stdin.close()
+            guard.stdout.read()  # to its end, which is that of the shell in the background
 
 
 def environment(folder: Path, threads: int) -> dict[str, str]:
