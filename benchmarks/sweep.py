@@ -60,7 +60,11 @@ def bare_stages() -> float:
     """How long training and evaluation take without DVC and Ray."""
     with TemporaryDirectory() as folder:
         clone(folder)
-        subprocess.run([sys.executable, "-m", "dvc", "checkout", "--quiet", "data"], cwd=folder, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "dvc", "checkout", "--quiet", "download", "perturb"],
+            cwd=folder,
+            check=True,
+        )
         params = yaml.safe_load(Path(folder, "params.yaml").read_text())
         params["train"]["epochs"] = 1
         Path(folder, "params.yaml").write_text(yaml.safe_dump(params))
