@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,11 @@ SMALL = {
 
 def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=0, help="also kill so many stages at random moments")
+
+
+def pytest_configure():
+    """A shell has what it starts in the background ignore Ctrl+C; so would all that tests start from here."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -83,7 +83,7 @@ def cluster(environment, tmp_path_factory):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with (
-        TemporaryDirectory(dir="/tmp") as short,  # for Ray's sockets, whose paths may not be long
+        TemporaryDirectory(prefix="ray-", dir="/tmp") as short,  # the paths of sockets may not be long
         subprocess.Popen(
             [sys.executable, "-c", CLUSTER, str(port)],
             cwd=folder,
@@ -97,7 +97,7 @@ def cluster(environment, tmp_path_factory):
         yield Cluster(process, folder, port)
 
 
-# Training waits while there is such a file.
+# Training waits while there is such a file, see `held`.
 HOLD = """
 import pathlib, time
 while pathlib.Path({!r}).exists():
@@ -106,7 +106,7 @@ while pathlib.Path({!r}).exists():
 
 
 def clone_of(finished, folder, **variables):
-    """A clone of `finished` with a cache of its own. It trains for one epoch, once `hold` is gone."""
+    """A clone of `finished` with a cache of its own. It trains for one epoch."""
     finished.run(f"git clone --quiet . {folder}")
     clone = Project(folder, finished.environment | variables)
     clone.hold = folder.parent / "hold"
@@ -148,6 +148,16 @@ def refs(project):
     """The ref of each experiment, by its name."""
     listed = project.run("git for-each-ref --format=%(refname) refs/exps/*/*/*").stdout.split()
     return {ref.rpartition("/")[2]: ref for ref in listed}
+
+
+@contextmanager
+def held(project):
+    """Let no training of this clone, or of a copy of it, begin before the end of the block."""
+    project.hold.touch()
+    try:
+        yield
+    finally:
+        project.hold.unlink()
 
 
 def stages_run(process):
@@ -268,13 +278,12 @@ def test_the_same_command_again_runs_nothing_and_says_the_same(swept):
 
 def test_a_trial_whose_machine_is_killed_runs_again_on_another(clone, cluster):
     command = f"{SWEEP} -S train.seed=7 --seeds 2 --no-install --address {cluster.address}"
-    clone.hold.touch()
     with clone.running(command) as sweep:
-        lost = training(sweep, within=cluster.second)
-        cluster.replace_second()
-        assert left_of(lost) == []
-        assert not lost.exists()
-        clone.hold.unlink()
+        with held(clone):
+            lost = training(sweep, within=cluster.second)
+            cluster.replace_second()
+            assert left_of(lost) == []
+            assert not lost.exists()
         said, _ = sweep.communicate(timeout=300)
     assert sweep.returncode == 0, said
     assert {"default-s7", "default-s8"} < {*refs(clone)}
@@ -326,16 +335,16 @@ def test_a_sweep_of_ones_own_is_private_and_if_stopped_leaves_nothing_and_goes_o
 
     with clone.running(command) as sweep:
         wait_for(lambda: any((clone / ".git/refs/exps").glob("*/*/default-s42")), sweep)
-        clone.hold.touch()
-        folder = training(sweep).parent
-        assert "127.0.0.1" in listening(processes_of(clone.folder, folder)) <= LOOPBACK
-        os.kill(sweep.pid, signal.SIGKILL)
-        assert left_of(clone.folder, folder) == []
+        with held(clone):
+            folder = training(sweep).parent
+            assert "127.0.0.1" in listening(processes_of(clone.folder, folder)) <= LOOPBACK
+            os.kill(sweep.pid, signal.SIGKILL)
+            assert left_of(clone.folder, folder) == []
     assert not folder.exists()
     assert {*refs(clone)} == {"default-s42"}
     clone.run("git fsck")
 
-    with clone.running(command) as sweep:
+    with held(clone), clone.running(command) as sweep:
         folder = training(sweep).parent
         os.killpg(sweep.pid, signal.SIGINT)
         said, _ = sweep.communicate(timeout=60)
@@ -348,7 +357,6 @@ def test_a_sweep_of_ones_own_is_private_and_if_stopped_leaves_nothing_and_goes_o
         "interrupted; what was finished is kept",
     ]
 
-    clone.hold.unlink()
     output = clone.run(command).stdout
     assert output.startswith("1 of 2 trials to run, 1 at once for now\n")
     assert {*refs(clone)} == {"default-s42", "default-s43"}
