@@ -111,7 +111,7 @@ def build_page(network: Callable[[np.ndarray], np.ndarray]) -> gr.Blocks:
                 result = gr.HTML(NO_ANSWER, **read_templates("answer"), elem_id="answer")
         with gr.Row():
             with gr.Column(min_width=280):
-                low, high, _ = ranges("reposition")["canvas"]
+                low, high, *_ = ranges("reposition")["canvas"]
                 canvas = gr.Slider(low, high, low, step=1, label="canvas", info="Larger: a smaller digit.")
                 needs = f"needs a canvas larger than {SIDE}"
                 inactive = {"step": 0.01, "interactive": False}
@@ -127,7 +127,9 @@ def build_page(network: Callable[[np.ndarray], np.ndarray]) -> gr.Blocks:
                     with gr.Column(visible=False) as groups[name]:
                         gr.Markdown(inspect.getdoc(KINDS[name]).partition("\n")[0])
                         sliders[name] = {
-                            strength: gr.Slider(*span, step=1 if span.high > 100 else 0.01, label=strength)
+                            strength: gr.Slider(
+                                *span[:3], label=strength, step=1 if span.high > 100 else 0.01
+                            )
                             for strength, span in ranges(name).items()
                         }
                     controls += sliders[name].values()

@@ -11,6 +11,7 @@ experiments of stages that do nothing, in a clone of its own. Prints Markdown.
 import argparse
 import itertools
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -18,13 +19,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
+import pandas as pd
 import psutil
 import yaml
 
 from robustness.command import run
 from robustness.sweeps import cluster, repository
 from robustness.sweeps.settings import Trial, plan
+from robustness.sweeps.table import spread
 
 SHORT = ["train.epochs=1"]
 ONE_THREAD = dict.fromkeys(["TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"], "1")
@@ -88,9 +90,8 @@ def overhead(rounds: int) -> None:
             times.append(["two side by side", seconds([two, three], common, cargo)])
     print("| | wall seconds |\n|---|---|")
     for name in dict.fromkeys(name for name, _ in times):
-        values = [value for each, value in times if each == name]
-        deviation = f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
-        print(f"| {name} | {np.mean(values):.1f}{deviation} |")
+        values = pd.Series([value for each, value in times if each == name])
+        print(f"| {name} | {spread(values, 1)} |")
 
 
 def bookkeeping(trials: int) -> None:
@@ -106,17 +107,18 @@ def bookkeeping(trials: int) -> None:
         subprocess.run(["git", "commit", "--quiet", "--message=nothing to do"], cwd=folder, check=True)
         command = [sys.executable, "-m", "scripts.sweep", f"--seeds={trials}", "--table=trials.csv"]
         sweep = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
-        process, marks, memory, done = psutil.Process(sweep.pid), [], 0, 0
+        process, marks = psutil.Process(sweep.pid), []
         start = time.perf_counter()
-        for line in sweep.stdout:
-            done += ", " in line and line.startswith("default-s")
-            if line.startswith("default-s") and done % max(1, trials // 5) == 0:
+        taken_in = (line for line in sweep.stdout if line.startswith("default-s"))
+        for done, _ in enumerate(taken_in, start=1):
+            if done % max(1, trials // 5) == 0:
                 spent = process.cpu_times()
                 marks.append((done, spent.user + spent.system + spent.children_user + spent.children_system))
-                memory = max(memory, process.memory_info().rss)
         wall = time.perf_counter() - start
         assert sweep.wait() == 0
-    print(f"\n{trials} trials in {wall:.0f} s, peak memory of the sweep {memory / 2**20:.0f} MiB.\n")
+        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    print(f"\n{trials} trials in {wall:.0f} s; peak memory of the sweep, or a process of its,", end=" ")
+    print(f"{memory / 2**20:.0f} MiB.\n")
     print("| trials | CPU seconds of the sweep for each |\n|---|---|")
     for (before, earlier), (after, later) in itertools.pairwise(marks):
         print(f"| {before + 1} to {after} | {(later - earlier) / (after - before):.3f} |")

@@ -18,6 +18,7 @@ from robustness.command import run
 from robustness.mnist import Digits, load_split
 from robustness.params import Train
 from robustness.sweeps.settings import load_overridden, load_sweep
+from robustness.sweeps.table import spread
 from robustness.training import fit, split
 
 
@@ -46,18 +47,14 @@ def describe(epochs: pd.DataFrame) -> str:
         columns[name] = {
             "parameters": f"{rows['parameters'].iloc[0]:,}",
             "epochs": f"{len(rows) // len(totals)}",
-            "wall seconds an epoch": spread(rows["wall"]),
-            "CPU seconds an epoch": spread(rows["cpu"]),
-            "wall seconds of training": spread(totals["wall"]),
-            "CPU seconds of training": spread(totals["cpu"]),
+            "wall seconds an epoch": spread(rows["wall"], 1),
+            "CPU seconds an epoch": spread(rows["cpu"], 1),
+            "wall seconds of training": spread(totals["wall"], 1),
+            "CPU seconds of training": spread(totals["cpu"], 1),
         }
     header = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     body = pd.DataFrame(columns)
     return "\n".join(header + [f"| {name} | " + " | ".join(row) + " |" for name, row in body.iterrows()])
-
-
-def spread(values: pd.Series) -> str:
-    return f"{values.mean():.1f} ± {values.std():.1f}"
 
 
 def main() -> None:

@@ -3,7 +3,9 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 
@@ -16,6 +18,24 @@ def run_stage(main: Callable[[], None], manual: str | None) -> None:
     parser = argparse.ArgumentParser(description=manual, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
     run(main)
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Hold back what libraries write to the standard error stream, in C++ too; show it if the block fails."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as chatter:
+        stderr = os.dup(2)
+        os.dup2(chatter.fileno(), 2)
+        try:
+            yield
+        except Exception:
+            chatter.seek(0)
+            os.write(stderr, chatter.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def interrupted() -> NoReturn:

@@ -183,7 +183,7 @@ def _kinds() -> Mapping[str, Any]:
 def _strengths(kind: str) -> dict[str, Any]:
     from robustness.perturbations import ranges
 
-    return {name: Annotated[float, Field(ge=low, le=high)] for name, (low, high, _) in ranges(kind).items()}
+    return {name: Annotated[float, Field(ge=span.low, le=span.high)] for name, span in ranges(kind).items()}
 
 
 def validate(schema: type[Section], value: Any, where: object) -> Any:

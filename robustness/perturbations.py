@@ -10,7 +10,8 @@ The contract of a kind, `kind(images, rng, **strengths) -> (altered, drawn)`:
 
 - `images`: uint8, shape (n, 28, 28), 0 = background, 255 = ink, n >= 0. It is never written to.
 - A strength is a keyword in a natural unit, with a default and, as its annotation, the range that params.yaml
-  may ask for. A call passes one number for all images, or an array of shape (n,), one number an image.
+  may ask for and, unless its name says it, the unit. A call passes one number for all images, or an array of
+  shape (n,), one number an image.
 - `altered`: a new uint8 array of the same shape.
 - `drawn`: name -> array of shape (n,), the random parameters by which someone may want to break an accuracy
   down; empty where the kind's docstring names none.
@@ -50,18 +51,21 @@ def kind(function: Callable[..., Perturbed]) -> Callable[..., Perturbed]:
 
 
 class Range(NamedTuple):
-    """What may be asked of a strength: from `low` to `high`, or else `default`."""
+    """What may be asked of a strength: from `low` to `high`, or else `default`; and in what unit."""
 
     low: float
     high: float
     default: float
+    unit: str = ""  # "" where the name of the strength says it
 
 
 def ranges(kind: str) -> dict[str, Range]:
     """The strengths of a kind, by name, from its signature; KeyError if there is no such kind."""
-    strengths = list(inspect.signature(KINDS[kind]).parameters.values())[2:]
-    limits = {strength.name: strength.annotation.__metadata__[0] for strength in strengths}
-    return {each.name: Range(limits[each.name].ge, limits[each.name].le, each.default) for each in strengths}
+    strengths = {}
+    for each in list(inspect.signature(KINDS[kind]).parameters.values())[2:]:
+        limits, *unit = each.annotation.__metadata__
+        strengths[each.name] = Range(limits.ge, limits.le, each.default, *unit)
+    return strengths
 
 
 def perturb(images: np.ndarray, kind: str, rng: np.random.Generator, **strengths: Strength) -> Perturbed:
@@ -96,7 +100,7 @@ def _to_uint8(values: np.ndarray) -> np.ndarray:
 def reposition(
     images: np.ndarray,
     rng: np.random.Generator,
-    canvas: Annotated[float, Interval(ge=28, le=280)] = 56.0,
+    canvas: Annotated[float, Interval(ge=28, le=280), "pixels"] = 56.0,
     zoom: Annotated[float, Interval(ge=1, le=10)] = 1.0,
 ) -> Perturbed:
     """Lay the digit at a random place on an empty canvas, then shrink that to 28 x 28 by area averaging.
@@ -255,7 +259,7 @@ def shot_noise(
 def impulse_noise(
     images: np.ndarray,
     rng: np.random.Generator,
-    fraction: Annotated[float, Interval(ge=0, le=1)] = 0.17,
+    fraction: Annotated[float, Interval(ge=0, le=1), "of the pixels"] = 0.17,
 ) -> Perturbed:
     """Turn this fraction of the pixels, on average, into pepper (0) and salt (255) in equal parts."""
     chance = rng.random(images.shape, dtype=np.float32)
@@ -273,8 +277,8 @@ def impulse_noise(
 def glass_blur(
     images: np.ndarray,
     rng: np.random.Generator,
-    sigma: Annotated[float, Interval(ge=0, le=3)] = 0.7,
-    displacement: Annotated[float, Interval(ge=0, le=4)] = 1.5,
+    sigma: Annotated[float, Interval(ge=0, le=3), "pixels"] = 0.7,
+    displacement: Annotated[float, Interval(ge=0, le=4), "pixels"] = 1.5,
 ) -> Perturbed:
     """Look through frosted glass: blur, show at every pixel one near it, blur again.
 
@@ -334,7 +338,7 @@ def _blur(values: np.ndarray, sigma: Strength) -> np.ndarray:
 def brightness(
     images: np.ndarray,
     rng: np.random.Generator,
-    increase: Annotated[float, Interval(ge=0, le=0.9)] = 0.5,
+    increase: Annotated[float, Interval(ge=0, le=0.9), "of the full scale"] = 0.5,
 ) -> Perturbed:
     """Add this fraction of the full scale to every pixel."""
     return _to_uint8(images + 255 * _per_image(increase)), {}
@@ -381,7 +385,7 @@ def stripe(
 def spatter(
     images: np.ndarray,
     rng: np.random.Generator,
-    fraction: Annotated[float, Interval(ge=0, le=0.9)] = 0.15,
+    fraction: Annotated[float, Interval(ge=0, le=0.9), "of the pixels"] = 0.15,
 ) -> Perturbed:
     """Cover this fraction of the image with blobs of mud: the peaks of smooth noise, in MNIST-C's grey."""
     noise = _blur(rng.random(images.shape, dtype=np.float32) - np.float32(0.5), sigma=1.5)
@@ -395,7 +399,7 @@ def spatter(
 def dotted_line(
     images: np.ndarray,
     rng: np.random.Generator,
-    thickness: Annotated[float, Interval(ge=0, le=8)] = 2.0,
+    thickness: Annotated[float, Interval(ge=0, le=8), "pixels"] = 2.0,
 ) -> Perturbed:
     """Draw a dotted line, so many pixels thick, from the left edge to the right.
 
@@ -413,7 +417,7 @@ def dotted_line(
 def zigzag(
     images: np.ndarray,
     rng: np.random.Generator,
-    thickness: Annotated[float, Interval(ge=0, le=4)] = 2.0,
+    thickness: Annotated[float, Interval(ge=0, le=4), "pixels"] = 2.0,
 ) -> Perturbed:
     """Draw a zigzag line, so many pixels thick, from the left edge to the right.
 
@@ -444,7 +448,7 @@ def _draw_line(images: np.ndarray, distance: np.ndarray, thickness: Strength) ->
 def edges(
     images: np.ndarray,
     rng: np.random.Generator,
-    sigma: Annotated[float, Interval(ge=0.5, le=2)] = 1.0,
+    sigma: Annotated[float, Interval(ge=0.5, le=2), "pixels"] = 1.0,
 ) -> Perturbed:
     """Keep only the outlines, as ink one pixel thick.
 

@@ -54,8 +54,8 @@ def ink_and_centroid(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
 
 
 def test_ranges_are_read_from_the_signature_of_a_kind_and_hold_its_defaults():
-    assert ranges("glass_blur") == {"sigma": Range(0, 3, 0.7), "displacement": Range(0, 4, 1.5)}
-    for low, high, default in [allowed for name in KINDS for allowed in ranges(name).values()]:
+    assert ranges("reposition") == {"canvas": Range(28, 280, 56, "pixels"), "zoom": Range(1, 10, 1, "")}
+    for low, high, default, _ in [allowed for name in KINDS for allowed in ranges(name).values()]:
         assert low <= default <= high
 
 
@@ -97,7 +97,7 @@ def test_a_batch_gives_the_same_bytes_as_its_images_one_at_a_time_or_in_chunks(n
 def test_within_the_whole_range_every_image_gets_its_own_strength(name, data):
     strengths = {
         strength: np.array(data.draw(st.lists(st.floats(low, high), min_size=3, max_size=3)))
-        for strength, (low, high, _) in ranges(name).items()
+        for strength, (low, high, *_) in ranges(name).items()
     }
     if name == "reposition":
         strengths["zoom"] = np.minimum(strengths["zoom"], strengths["canvas"] / 28)

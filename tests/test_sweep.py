@@ -351,12 +351,11 @@ def test_a_sweep_of_ones_own_is_private_and_if_stopped_leaves_nothing_and_goes_o
         assert left_of(clone.folder, folder) == []
     assert not folder.exists()
     assert sweep.returncode == 130
-    first, *_, last = said.splitlines()  # in between, Ray may complain of what it lost
-    assert (first, last) == (
+    assert said.splitlines() == [
         "1 of 2 trials to run, 1 at once for now",
+        "",
         "interrupted; what was finished is kept",
-    )
-    assert "Traceback" not in said
+    ]
 
     output = clone.run(command).stdout
     assert output.startswith("1 of 2 trials to run, 1 at once for now\n")

@@ -131,9 +131,13 @@ def test_a_wrong_override_is_refused_before_any_trial(override, message):
     assert "/tmp" not in str(refused.value)  # where params.yaml was tried
 
 
-def test_no_seeds_are_refused():
+def test_no_seeds_are_refused_nor_more_than_there_are():
     with pytest.raises(UserError, match="--seeds: expected at least 1, found 0"):
         plan(ALONE, [], 0)
+    last = f"train.seed={2**32 - 1}"
+    assert len(plan(ALONE, [last], 1)) == 1
+    with pytest.raises(UserError, match=r"train.seed: got 4294967296; allowed: less than 4294967296"):
+        plan(ALONE, [last], 2)
 
 
 @pytest.mark.parametrize("name", yaml.safe_load((ROOT / "sweeps.yaml").read_text()))
@@ -210,7 +214,7 @@ def test_an_address_at_which_no_cluster_can_be_is_refused_at_once():
         nobody = f"127.0.0.1:{closed.getsockname()[1]}"
         for address in (nobody, f"ray://{nobody}", "ray://127.0.0.1", "nonsense", "127.0.0.1:99999"):
             with pytest.raises(UserError, match=f"--address {address}: expected a Ray cluster"):
-                cluster.answers(address)
+                cluster.check_address(address)
 
 
 # Seconds of training
@@ -381,6 +385,20 @@ def test_an_experiment_is_taken_into_another_clone_with_its_model(folder, git, s
     assert (tmp_path / "cache/files/md5/ab/cd").read_bytes() == b"model"
     assert repository.experiments("0" * 40) == {}
     assert repository.git("status", "--porcelain") == b""
+
+
+def test_an_experiment_stored_meanwhile_is_not_overwritten(folder, git, store, tmp_path):
+    commit = git("rev-parse HEAD")
+    (folder / "result").write_text("99 %")
+    store("default-s42")
+    ref = f"{repository.namespace(commit)}default-s42"
+    bundle = repository.git("bundle", "create", "--quiet", "-", ref, f"^{commit}")
+    git(f"update-ref -d {ref}")
+    (folder / "result").write_text("98 %")
+    stored = store("default-s42")
+    with pytest.raises(UserError, match=r"git update-ref: .*default-s42"):
+        repository.adopt(bundle, {}, tmp_path / "cache")
+    assert repository.experiments(commit) == {"default-s42": stored}
 
 
 def test_half_a_bundle_is_not_taken_in(folder, git, store):

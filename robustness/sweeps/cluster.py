@@ -14,13 +14,12 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from robustness.command import UserError
+from robustness.command import UserError, quiet_stderr
 from robustness.sweeps.settings import Trial
 
 RETRIES = 3  # of a trial whose machine or worker is lost
 MEMORY = 1.5 * 2**30  # bytes that a trial is given
 PATIENCE = 10  # seconds for a cluster to answer
-LINES = 20  # of an error of Ray that are shown
 
 PRIVATE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # has Ray listen on the loopback address only, on Linux too
@@ -42,7 +41,7 @@ def connection(address: str | None) -> Iterator[str | None]:
         with own_cluster() as (address, folder), session(address):
             yield folder
     else:
-        answers(address)
+        check_address(address)
         with session(address):
             yield None
 
@@ -69,7 +68,7 @@ def own_cluster() -> Iterator[list[str]]:
         yield line.split()
 
 
-def answers(address: str) -> None:
+def check_address(address: str) -> None:
     """UserError if nothing listens at this address."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
@@ -92,7 +91,8 @@ def session(address: str) -> Iterator[None]:
     try:
         yield
     finally:
-        ray.shutdown()
+        with quiet_stderr():  # Ray complains of what it ends itself
+            ray.shutdown()
 
 
 def room(cpus: float) -> tuple[float, int]:
@@ -137,7 +137,7 @@ def run_trials(
             try:
                 outcome = ray.get(reference)
             except ray.exceptions.RayError as error:  # its node is lost, or could not be made ready
-                outcome = {"log": "\n".join(str(error).splitlines()[-LINES:])}
+                outcome = {"log": "\n".join(str(error).splitlines()[-module.LOG_LINES :])}
             yield waiting.pop(reference), outcome
         yield None, {}
 

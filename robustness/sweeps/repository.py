@@ -108,7 +108,7 @@ def adopt(bundle: bytes, objects: Mapping[str, bytes], into: Path) -> None:
     header, _, pack = bundle.partition(b"\n\n")  # not `git fetch`, which looks at every ref there is
     commit, ref = header.decode().splitlines()[-1].split()
     git("unpack-objects", "-q", stdin=pack)
-    git("update-ref", ref, commit)
+    git("update-ref", ref, commit, "")  # "": only if there is none of that name yet
 
 
 def note(commit: str, name: str, seconds: Seconds) -> None:

@@ -68,6 +68,7 @@ def plan(settings: Mapping[str, Sequence[str]], overrides: Sequence[str], seeds:
             choice = [*start, *added]
             labels = [name, label_of(start) if len(several) > 1 else "", label_of(added)]
             first = load_overridden(choice).train.seed
+            load_overridden([*choice, f"{SEED}={first + seeds - 1}"])
             plain = [override for override in choice if _key(override) != SEED]
             choices.append(("-".join(filter(None, labels)) or "default", plain, first))
     trials: dict[str, Trial] = {}

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import ray
 import yaml
 
-LOG_LINES = 20  # of a failure
+LOG_LINES = 20  # of a failure that are shown
 
 
 class Common(NamedTuple):
