@@ -14,11 +14,17 @@ TRAINING = Path("metrics/training.json")  # train -> plot
 CURVES = Path("plots/training")  # train -> plot
 SUMMARY = Path("metrics/summary.json")  # evaluate -> dvc metrics
 EVALUATION = Path("metrics/evaluation.json")  # evaluate -> plot
-TABLES = Path("plots/evaluation")  # evaluate -> plot, scripts.compare
+TABLES = Path("plots/evaluation")  # evaluate -> plot, scripts.compare, scripts.sweep
 FIGURES = Path("plots/figures")  # plot
 REPORT = Path("plots/report.html")  # plot
 RECIPE = Path("benchmarks/recipe.csv")  # scripts.sweep -> plot; in git
+RECIPE_CURVES = Path("benchmarks/recipe-curves.csv")  # the same
 VEGA = Path("dvc_plots/vega.js")  # plot -> dvc plots show
 
 CLEAN = "mnist"  # the MNIST test set, among the names of the suites
 HEADLINE = "repositioned"  # the suite that must be there
+
+
+def curves_of(table: str | Path) -> Path:
+    """Where the curves of a sweep lie, given the table of its sets: TABLE-curves.csv beside TABLE.csv."""
+    return Path(table).with_name(f"{Path(table).stem}-curves.csv")

@@ -10,7 +10,7 @@ from sklearn.metrics import classification_report, log_loss
 from robustness.artifacts import CLEAN
 from robustness.mnist import SIDE
 from robustness.significance import mcnemar, wilson_interval
-from robustness.suites import Suite
+from robustness.suites import PICTURES, Suite
 
 MISTAKES = 24  # the most confident mistakes of each set that are kept for the pictures
 
@@ -18,6 +18,7 @@ MISTAKES = 24  # the most confident mistakes of each set that are kept for the p
 LISTED = "augmentation_kinds"  # suites of kinds that `train.augmentation` lists
 OTHERS = "other_kinds"
 ALL = "all_suites"
+ELSEWHERE = "elsewhere"  # sets that are not made of MNIST's digits: in none of these means
 
 
 def judge(suite: Suite, probabilities: np.ndarray, baseline_probabilities: np.ndarray) -> pd.DataFrame:
@@ -39,8 +40,8 @@ def judge(suite: Suite, probabilities: np.ndarray, baseline_probabilities: np.nd
 
 
 def group_of(kind: str, augmentation: dict[str, Any]) -> str:
-    """The group to which a set of this kind belongs: LISTED, OTHERS, or CLEAN for itself."""
-    return CLEAN if kind == CLEAN else LISTED if kind in augmentation else OTHERS
+    """The group to which a set of this kind belongs: LISTED, OTHERS, ELSEWHERE, or CLEAN for itself."""
+    return {CLEAN: CLEAN, PICTURES: ELSEWHERE}.get(kind, LISTED if kind in augmentation else OTHERS)
 
 
 def measure(
@@ -98,31 +99,16 @@ def digit_size(canvas: Any, zoom: Any) -> Any:
     return SIDE * zoom / canvas
 
 
-def accuracy_by_size(digits: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy with its interval for each size of the digit, 1 being its size in MNIST."""
-    rows = []
-    for size, group in digits.groupby(digit_size(digits["canvas"], digits["zoom"]).round(3)):
-        low, high = wilson_interval(group["correct"])
-        rows.append(
-            {
-                "size": size,
-                "accuracy": group["correct"].mean(),
-                "accuracy_low": low,
-                "accuracy_high": high,
-                "baseline_accuracy": group["baseline_correct"].mean(),
-                "count": len(group),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def summarise(evaluation: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The numbers that `dvc metrics diff` compares: accuracy and loss of each set, and means over the suites.
+def summarise(
+    evaluation: dict[str, dict[str, Any]], breaking_points: dict[str, float | None]
+) -> dict[str, Any]:
+    """The numbers that `dvc metrics diff` compares: accuracy and loss of each set, means over the suites, and
+    the breaking point of each kind, None where it does not break within what was tried.
 
     Mean corruption error, as in MNIST-C (Mu and Gilmer 2019, arXiv 1906.02337): the mean over the suites
     of the network's error divided by the baseline's; below 1, the network is the more robust of the two.
     """
-    suites = [account for name, account in evaluation.items() if name != CLEAN]
+    suites = [account for account in evaluation.values() if account["group"] in (LISTED, OTHERS)]
     errors = [(1 - account["accuracy"], 1 - account["baseline_accuracy"]) for account in suites]
     means = {ALL: np.mean([account["accuracy"] for account in suites])}
     for group in (LISTED, OTHERS):
@@ -132,6 +118,7 @@ def summarise(evaluation: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "accuracy": {name: account["accuracy"] for name, account in evaluation.items()},
         "loss": {name: account["loss"] for name, account in evaluation.items()},
         "mean_accuracy": means,
+        "breaking_point": breaking_points,
         "worst_accuracy": min(account["accuracy"] for account in suites),
         "mean_corruption_error": np.mean([error / baseline for error, baseline in errors if baseline > 0]),
     }

@@ -5,7 +5,7 @@ it is also the text for people who cannot see the picture.
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,7 +24,9 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix
 
 from robustness.artifacts import CLEAN, HEADLINE
-from robustness.evaluation import LISTED, OTHERS, digit_size
+from robustness.curves import breaking_points
+from robustness.evaluation import ELSEWHERE, LISTED, OTHERS, digit_size
+from robustness.perturbations import ranges
 from robustness.significance import BETTER, UNCLEAR, WORSE, verdicts
 from robustness.suites import Suite
 
@@ -45,6 +47,7 @@ STYLE = {
     "legend.frameon": False,
 }
 WIDE, HALF = 8, 5.2  # inches; pictures of one width, one below the other, have letters of one size
+NOTHING = pd.Series(dtype=float)
 CHANCE = 0.1  # the accuracy of guessing among ten digits
 PERCENT = "{x:.0%}"  # whole percents on an axis
 
@@ -133,12 +136,11 @@ def draw_accuracy_by_suite(
     """
     verdict = verdicts(evaluation["accuracy"] - evaluation["baseline_accuracy"], evaluation["baseline_p"])
     evaluation = evaluation.assign(colour=verdict.map({BETTER: BLUE, WORSE: RED, UNCLEAR: "black"}))
-    suites = evaluation.drop(CLEAN)
-    best_first = suites.sort_values("accuracy", ascending=False, kind="stable")
-    groups = {"Not altered": evaluation.loc[[CLEAN]]}
-    groups |= {
-        f"Altered by {title}": best_first[best_first["group"] == group] for group, title in GROUPS.items()
-    }
+    best_first = evaluation.sort_values("accuracy", ascending=False, kind="stable")
+    headings = {CLEAN: "Not altered", **{group: f"Altered by {title}" for group, title in GROUPS.items()}}
+    headings[ELSEWHERE] = "Not from MNIST"
+    groups = {heading: best_first[best_first["group"] == group] for group, heading in headings.items()}
+    suites = evaluation[evaluation["group"].isin(GROUPS)]
     lines = [line for name, group in groups.items() if len(group) for line in (name, *group.itertuples())]
     figure, ax = plt.subplots(figsize=(WIDE, 0.3 * len(lines) + 1.7))
 
@@ -161,7 +163,7 @@ def draw_accuracy_by_suite(
         beside(place, 1, 68, f"{line.accuracy:.1%}", color=line.colour)
         beside(place, 1, 120, f"{line.baseline_accuracy:.1%}", color=GREY)
         if line.Index in examples:
-            image = OffsetImage(255 - examples[line.Index], zoom=0.6, cmap="gray", norm=plt.Normalize(0, 255))
+            image = miniature(examples[line.Index])
             units = ax.get_yaxis_transform(), "offset points"
             ax.add_artist(AnnotationBbox(image, (0, place), (-17, 0), *units, pad=0))
     ax.axvline(CHANCE, color=GREY, lw=1, linestyle=":")
@@ -189,24 +191,99 @@ def draw_accuracy_by_suite(
     return figure
 
 
-def draw_accuracy_by_size(sizes: pd.DataFrame) -> Figure:
-    """Accuracy against the size of the digit, with its 95% band; sizes: rows of size.csv."""
-    figure, ax = plt.subplots(figsize=(HALF, 4.2))
-    interval = sizes["accuracy_low"], sizes["accuracy_high"]
-    ax.fill_between(sizes["size"], *interval, color=BLUE, alpha=0.2, label="95% interval")
-    ax.plot(sizes["size"], sizes["accuracy"], "o-", color=BLUE, label="this network")
-    ax.plot(sizes["size"], sizes["baseline_accuracy"], "s--", color=GREY, label="baseline")
-    ax.axhline(CHANCE, color=GREY, lw=1, linestyle=":", label="guessing")
-    smallest = sizes.loc[sizes["size"].idxmin()]
-    ax.set_title(
-        f"At {smallest['size']:.0%} of their size, {smallest['accuracy']:.1%} of the digits are read right\n"
-        f"(baseline network: {smallest['baseline_accuracy']:.1%})"
+def draw_curves(
+    curves: pd.DataFrame,
+    limit: float,
+    examples: Mapping[str, Mapping[float, np.ndarray]],
+    augmentation: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    without: pd.Series = NOTHING,
+) -> Figure:
+    """A panel for each kind: accuracy against its strength, harder to the right, with its 95 % band.
+
+    curves: rows of curves.csv; limit: below which a network is broken; examples: KIND -> value -> an image of
+    it, uint8 (28, 28), shown above; augmentation: what training perturbed by, whose bounds are shaded;
+    without: mean accuracy of this network without augmentation, by (kind, value).
+    """
+    ours = breaking_points(curves, limit)
+    baselines = breaking_points(curves, limit, "baseline_accuracy")
+    columns = min(4, len(ours))
+    rows = -(-len(ours) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(WIDE, 2.2 * rows + 1.1), squeeze=False, sharey=True)
+    longer = 0
+    for ax, (kind, curve) in zip(axes.flat, curves.groupby("kind", sort=False), strict=False):
+        strength, values = curve["strength"].iloc[0], curve["value"].to_numpy()
+        longer += holds_longer(ours[kind], baselines[kind], values)
+        if strength in augmentation.get(kind, {}):
+            ax.axvspan(*augmentation[kind][strength], color=BLUE, alpha=0.08, lw=0)
+        ax.axhline(limit, color=GREY, lw=1, linestyle=":")
+        if len(without):
+            off = without.reindex([(kind, value) for value in values]).to_numpy()
+            ax.plot(values, off, "^-", color=ORANGE, ms=3, lw=1)
+        ax.plot(values, curve["baseline_accuracy"], "s--", color=GREY, ms=3, lw=1)
+        ax.fill_between(values, curve["accuracy_low"], curve["accuracy_high"], color=BLUE, alpha=0.25, lw=0)
+        ax.plot(values, curve["accuracy"], "o-", color=BLUE, ms=3, lw=1.5)
+        places = values
+        if values.min() > 0 and values.max() > 50 * values.min():
+            places = np.log(values)
+            ax.set_xscale("log")
+            ax.xaxis.set_major_formatter("{x:g}")
+        if values[-1] < values[0]:
+            ax.invert_xaxis()
+        shown = np.abs(places - np.linspace(places[0], places[-1], 5)[:, None]).argmin(axis=1)
+        for value in values[np.unique(shown)]:
+            image = miniature(examples[kind][value])
+            units = ax.get_xaxis_transform(), "offset points"
+            ax.add_artist(AnnotationBbox(image, (value, 1), (0, 11), *units, pad=0, annotation_clip=False))
+        ax.set_title(words(kind), fontsize=9, pad=36)
+        units = "axes fraction", "offset points"
+        text = broken_at(ours[kind], values)
+        ax.annotate(text, (0, 1), (0, 24), *units, color=BLUE, fontsize=8)
+        text = f"baseline {broken_at(baselines[kind], values)}"
+        ax.annotate(text, (1, 1), (0, 24), *units, color=GREY, fontsize=8, ha="right")
+        ax.set_xlabel(with_unit(kind, strength), fontsize=8)
+        ax.set(ylim=(0, 1.03))
+        ax.tick_params(labelsize=8)
+    for ax in axes.flat[len(ours) :]:
+        ax.axis("off")
+    for ax in axes[:, 0]:
+        ax.yaxis.set_major_formatter(PERCENT)
+        ax.set_ylabel("accuracy", fontsize=8)
+    entitle(
+        figure,
+        f"How far until it breaks (below {limit:.0%}, from the strength above each panel on):\n"
+        f"this network holds out longer than the baseline against {longer} of {len(ours)} kinds",
     )
-    ax.set(xlabel="size of the digit, compared with MNIST", ylabel="accuracy", ylim=(0, 1.02))
-    ax.xaxis.set_major_formatter(PERCENT)
-    ax.yaxis.set_major_formatter(PERCENT)
-    figure.legend(loc="outside lower center", ncols=4, fontsize=9, columnspacing=1)
+    handles = {
+        "this network, 95% band": plt.Line2D([], [], color=BLUE, marker="o", ms=4),
+        "baseline": plt.Line2D([], [], color=GREY, marker="s", ms=4, linestyle="--"),
+        f"{limit:.0%}": plt.Line2D([], [], color=GREY, lw=1, linestyle=":"),
+    }
+    if len(without):
+        handles["without augmentation"] = plt.Line2D([], [], color=ORANGE, marker="^", ms=4)
+    if augmentation:
+        handles["trained on"] = plt.Rectangle((0, 0), 1, 1, color=BLUE, alpha=0.08, lw=0)
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5, fontsize=9)
     return figure
+
+
+def holds_longer(ours: float | None, others: float | None, values: Sequence[float]) -> bool:
+    """Does a network with one breaking point hold out longer than one with another? values: of the curve."""
+    sign = 1 if values[-1] > values[0] else -1
+    reach, other_reach = (np.inf if point is None else sign * point for point in (ours, others))
+    return bool(reach > other_reach)
+
+
+def broken_at(point: float | None, values: Sequence[float]) -> str:
+    """A breaking point in words; values: of the curve, the mildest first."""
+    if point is None:
+        return f"beyond {values[-1]:g}"
+    return "at once" if point == values[0] else f"{point:g}"
+
+
+def with_unit(kind: str, strength: str) -> str:
+    """What the strength of a kind is called, with its unit unless the name says it."""
+    unit = ranges(kind)[strength].unit
+    return f"{strength}, {unit}" if unit else strength
 
 
 def draw_reliability(calibration: pd.DataFrame, evaluation: pd.DataFrame) -> Figure:
@@ -249,6 +326,11 @@ def draw_every_suite(images: Mapping[str, np.ndarray], evaluation: pd.DataFrame,
             show(ax, image)
         row[0].set_ylabel(f"{words(name)}  {accuracy[name]:.1%}", rotation=0, ha="right", va="center")
     return figure
+
+
+def miniature(image: np.ndarray) -> OffsetImage:
+    """A digit, uint8 (28, 28), as large as a line of text."""
+    return OffsetImage(255 - image, zoom=0.6, cmap="gray", norm=plt.Normalize(0, 255))
 
 
 def show(ax: plt.Axes, image: np.ndarray, title: str = "") -> None:

@@ -16,6 +16,7 @@ from robustness.command import UserError
 
 SIDE = 28  # pixels: of an image
 TRAINING_DIGITS = 60_000
+TEST_DIGITS = 10_000
 
 SPLITS = {  # split: (images, labels)
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),

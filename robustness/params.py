@@ -15,7 +15,7 @@ from ruamel.yaml import YAML, YAMLError
 
 from robustness.artifacts import CLEAN, HEADLINE
 from robustness.command import UserError
-from robustness.mnist import SIDE, TRAINING_DIGITS
+from robustness.mnist import SIDE, TEST_DIGITS, TRAINING_DIGITS
 
 
 class Section(BaseModel):
@@ -59,6 +59,7 @@ class Download(Section):
 class Perturb(Section):
     seed: Annotated[int, Field(ge=0)]
     suites: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], dict[str, Any]]
+    curves: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
 
 
 class Train(Section):
@@ -85,6 +86,8 @@ class Train(Section):
 class Evaluate(Section):
     split: Literal["test", "validation"]
     calibration_bins: Annotated[int, Field(ge=1, le=100)]
+    curve_digits: Annotated[int, Field(ge=1, le=TEST_DIGITS)]
+    breaking_accuracy: Annotated[float, Field(gt=0, lt=1)]
 
 
 class Plot(Section):
@@ -113,6 +116,8 @@ def load_params(path: str | Path = "params.yaml") -> Params:
         if name == CLEAN:
             raise UserError(f"{path}: perturb.suites.{name}: this name is taken; allowed: any other")
         _check_suite(suite, f"{path}: perturb.suites.{name}")
+    for kind, curve in params.perturb.curves.items():
+        _check_curve(kind, curve, f"{path}: perturb.curves.{kind}")
     augmentation = params.train.augmentation
     for kind, setting in augmentation.items():
         _check_augmentation(kind, setting, f"{path}: train.augmentation.{kind}")
@@ -137,13 +142,38 @@ def read_yaml(path: str | Path) -> Any:
 
 
 def _check_suite(suite: dict[str, Any], where: str) -> None:
-    """{kind: rotate, degrees: 30}: the strengths are checked against what the kind allows."""
+    """{kind: rotate, degrees: 30}, strengths as the kind allows; or {pictures: scikit-learn}."""
+    if "pictures" in suite:
+        schema = create_model("Pictures", __base__=Section, pictures=(Literal["scikit-learn"], ...))
+        validate(schema, suite, where)
+        return
     kind = suite.get("kind")
     if not isinstance(kind, str) or kind not in _kinds():
         raise UserError(f"{where}: kind: got {kind!r}; allowed: {', '.join(_kinds())}")
     fields = {name: (strength, None) for name, strength in _strengths(kind).items()}
     validate(create_model("Suite", __base__=Section, kind=(str, ...), **fields), suite, where)
     _try(kind, {name: value for name, value in suite.items() if name != "kind"}, where)
+
+
+def _check_curve(kind: str, curve: dict[str, Any], where: str) -> None:
+    """{degrees: [0, 15, 30]}: one strength of the kind, at two values or more."""
+    if kind not in _kinds():
+        raise UserError(f"{where}: unknown kind; allowed: {', '.join(_kinds())}")
+    fields = {
+        name: (Annotated[list[strength], Field(min_length=2)], None)
+        for name, strength in _strengths(kind).items()
+    }
+    validate(create_model("Curve", __base__=Section, **fields), curve, where)
+    if len(curve) != 1:
+        raise UserError(f"{where}: got {', '.join(curve) or 'nothing'}; allowed: one of {', '.join(fields)}")
+    [(name, values)] = curve.items()
+    steps = np.sign(np.diff(values))
+    if steps[0] == 0 or (steps != steps[0]).any():
+        raise UserError(
+            f"{where}.{name}: got {values}; allowed: each value once, in order, the mildest first"
+        )
+    for value in values:
+        _try(kind, {name: value}, where)
 
 
 def _check_augmentation(kind: str, setting: dict[str, Any], where: str) -> None:

@@ -183,7 +183,7 @@ def shear(
 def scale(
     images: np.ndarray,
     rng: np.random.Generator,
-    factor: Annotated[float, Interval(ge=0.5, le=1.4)] = 0.7,
+    factor: Annotated[float, Interval(ge=0.2, le=1.4)] = 0.7,
 ) -> Perturbed:
     """Shrink (factor < 1) or enlarge (factor > 1) the digit about the centre of the image."""
     inverse = 1 / np.asarray(factor, float)
@@ -248,7 +248,7 @@ def _flat_index(row: np.ndarray, column: np.ndarray, images: np.ndarray) -> np.n
 def shot_noise(
     images: np.ndarray,
     rng: np.random.Generator,
-    photons: Annotated[float, Interval(ge=1, le=1000)] = 3.0,
+    photons: Annotated[float, Interval(ge=0.1, le=1000)] = 3.0,
 ) -> Perturbed:
     """Count light photon by photon: Poisson noise, with so many photons expected from a pixel of full ink."""
     photons_per_level = _per_image(photons) / 255
@@ -338,7 +338,7 @@ def _blur(values: np.ndarray, sigma: Strength) -> np.ndarray:
 def brightness(
     images: np.ndarray,
     rng: np.random.Generator,
-    increase: Annotated[float, Interval(ge=0, le=0.9), "of the full scale"] = 0.5,
+    increase: Annotated[float, Interval(ge=0, le=1), "of the full scale"] = 0.5,
 ) -> Perturbed:
     """Add this fraction of the full scale to every pixel."""
     return _to_uint8(images + 255 * _per_image(increase)), {}
@@ -348,7 +348,7 @@ def brightness(
 def fog(
     images: np.ndarray,
     rng: np.random.Generator,
-    opacity: Annotated[float, Interval(ge=0, le=0.9)] = 0.75,
+    opacity: Annotated[float, Interval(ge=0, le=1)] = 0.75,
 ) -> Perturbed:
     """Mix the image with fog, which makes up this fraction of the light.
 
@@ -417,7 +417,7 @@ def dotted_line(
 def zigzag(
     images: np.ndarray,
     rng: np.random.Generator,
-    thickness: Annotated[float, Interval(ge=0, le=4), "pixels"] = 2.0,
+    thickness: Annotated[float, Interval(ge=0, le=8), "pixels"] = 2.0,
 ) -> Perturbed:
     """Draw a zigzag line, so many pixels thick, from the left edge to the right.
 

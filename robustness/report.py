@@ -13,8 +13,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from robustness.artifacts import CLEAN, HEADLINE
-from robustness.evaluation import LISTED, OTHERS
-from robustness.figures import mean_size, words
+from robustness.curves import breaking_points
+from robustness.evaluation import ELSEWHERE, LISTED, OTHERS
+from robustness.figures import broken_at, mean_size, with_unit, words
 from robustness.params import Train
 from robustness.suites import Suite
 
@@ -62,6 +63,23 @@ def found_in(sweep: pd.DataFrame, evaluation: dict[str, Any]) -> str | None:
     return next(iter(runs.index[(runs == this).all(axis=1)]), None)
 
 
+def breaking_table(curves: pd.DataFrame, limit: float) -> dict[str, dict[str, str]]:
+    """Where each network falls below the limit, in words, by kind; curves: rows of curves.csv."""
+    columns = {
+        "ours": "accuracy",
+        "low": "accuracy_low",
+        "high": "accuracy_high",
+        "baseline": "baseline_accuracy",
+    }
+    points = {name: breaking_points(curves, limit, column) for name, column in columns.items()}
+    table = {}
+    for kind, curve in curves.groupby("kind", sort=False):
+        strength, values = curve["strength"].iloc[0], curve["value"].tolist()
+        table[kind] = {name: broken_at(found[kind], values) for name, found in points.items()}
+        table[kind] |= {"strength": with_unit(kind, strength), "name": strength}
+    return table
+
+
 def write_report(
     pictures: dict[str, Picture],
     evaluation: dict[str, Any],
@@ -70,11 +88,14 @@ def write_report(
     suites: dict[str, Suite],
     split: str,
     sweep: pd.DataFrame,
+    curves: pd.DataFrame,
+    limit: float,
 ) -> str:
     """Return the page; evaluation, training: what is in metrics/evaluation.json and training.json.
 
     split: which digits of MNIST the network was evaluated on, "test" or "validation"; sweep: the table of a
-    sweep, with which this one run is compared.
+    sweep, with which this one run is compared; curves: rows of curves.csv; limit: of accuracy, below which a
+    network is broken.
     """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -92,6 +113,11 @@ def write_report(
         clean=evaluation[CLEAN],
         headline=evaluation[HEADLINE],
         suites=accounts,
+        altered={name: each for name, each in accounts.items() if each["group"] != ELSEWHERE},
+        elsewhere={name: each for name, each in accounts.items() if each["group"] == ELSEWHERE},
+        breaking=breaking_table(curves, limit),
+        limit=limit,
+        points=curves["count"].iloc[0],
         listed=[account for account in accounts.values() if account["group"] == LISTED],
         others=[account for account in accounts.values() if account["group"] == OTHERS],
         LISTED=LISTED,

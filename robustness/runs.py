@@ -15,20 +15,23 @@ from ruamel.yaml import YAML, YAMLError
 from scmrepo.exceptions import SCMError
 from scmrepo.git import Git
 
-from robustness.artifacts import TABLES
+from robustness.artifacts import TABLES, curves_of
 from robustness.command import UserError
 
 WORKSPACE = "workspace"
+NO_CURVES = pd.DataFrame(columns=["setting", "seed", "kind", "strength"])  # before there were any
 
 
 class Side(NamedTuple):
-    """What one run made of each set: rows of suites.csv by name, and which digits were read right, (n,).
+    """What one run made of each set: rows of suites.csv by name, and which digits were read right, (n,); and
+    rows of curves.csv, none if it has no curves.
 
     A run from a sweep's table has no digits: `correct` is empty. A seed is known of one among several runs.
     """
 
     suites: pd.DataFrame
     correct: dict[str, np.ndarray]
+    curves: pd.DataFrame
     seed: int | None = None
 
 
@@ -45,9 +48,14 @@ def read_side(side: str) -> Side:
         read = _reader(side)
         suites = pd.read_csv(read("suites.csv"), dtype={"images": str}).set_index("suite")
         predictions = {name: pd.read_csv(read(f"predictions/{name}.csv")) for name in suites.index}
+        try:
+            curves = pd.read_csv(read("curves.csv"))
+        except FileNotFoundError:
+            curves = NO_CURVES
         return Side(
             suites,
             {name: (table["label"] == table["predicted"]).to_numpy() for name, table in predictions.items()},
+            curves,
         )
     except (OSError, ValueError, KeyError, DvcException, SCMError) as error:
         raise UserError(
@@ -97,7 +105,12 @@ def _read_table(path: str, setting: str | None) -> list[Side]:
         rows = table[table["setting"] == setting]
         for _, trials in rows.groupby("suite"):
             _refuse_repeated(f"{path}:{setting}", zip(trials["seed"], trials["experiment"], strict=True))
-        runs = [Side(sets.set_index("suite"), {}, seed) for seed, sets in rows.groupby("seed")]
+        curves = pd.read_csv(curves_of(path)) if curves_of(path).exists() else NO_CURVES
+        curves = curves[curves["setting"] == setting]
+        runs = [
+            Side(sets.set_index("suite"), {}, curves[curves["seed"] == seed], seed)
+            for seed, sets in rows.groupby("seed")
+        ]
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{path}: expected a table of `python -m scripts.sweep`; {error!r}") from None
     if not runs:

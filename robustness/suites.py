@@ -1,4 +1,4 @@
-"""The altered test sets: how one is made, and data/perturbed/SUITE.npz, the file it is kept in."""
+"""The test sets beside MNIST: how one is made, and data/perturbed/SUITE.npz, the file it is kept in."""
 
 import json
 import zlib
@@ -14,6 +14,8 @@ from robustness.command import UserError
 from robustness.files import whole_file
 from robustness.mnist import SIDE, Digits
 from robustness.perturbations import perturb
+
+PICTURES = "pictures"  # the kind of a set that is not made of MNIST's digits
 
 
 class Suite(NamedTuple):
@@ -38,7 +40,7 @@ def save_suite(path: Path, suite: Suite) -> None:
     """Write the arrays as NumPy does, without compression: kind and strengths as text, the drawn by name."""
     arrays = {"images": suite.images, "labels": suite.labels, "kind": suite.kind}
     with whole_file(path) as partial:
-        np.savez(partial, **arrays, strengths=json.dumps(suite.strengths), **suite.drawn)
+        np.savez(partial, **arrays, strengths=json.dumps(dict(suite.strengths)), **suite.drawn)
 
 
 def load_suite(path: Path) -> Suite:

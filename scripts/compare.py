@@ -10,7 +10,8 @@
 both networks saw the same images, so McNemar's exact test (McNemar 1947) looks only at the digits on which
 they disagree. Several runs a side, one setting with different seeds: experiments whose names match a pattern,
 or the rows of one setting in a table of `python -m scripts.sweep`. Welch's test (Welch 1947) compares their
-means. Both are adjusted for the number of sets (Benjamini and Hochberg 1995).
+means. Both are adjusted for the number of sets (Benjamini and Hochberg 1995). Below stands, for each kind,
+at what strength either side breaks.
 """
 
 import argparse
@@ -22,8 +23,10 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from robustness.command import UserError, run
-from robustness.figures import BLUE, GROUPS, RED, STYLE, words
+from robustness.curves import breaking_point
+from robustness.figures import BLUE, GROUPS, RED, STYLE, broken_at, words
 from robustness.files import whole_file
+from robustness.params import load_params
 from robustness.runs import WORKSPACE, Side, read_runs
 from robustness.significance import BETTER, STEP, WORSE, lost_and_gained, mcnemar, verdicts, welch
 
@@ -148,6 +151,34 @@ def _change(row: Mapping[str, float]) -> str:
     return f"{100 * row['difference']:+.2f} ± {100 * row['margin']:.2f}"
 
 
+def print_breaking_points(before: list[Side], after: list[Side], limit: float) -> None:
+    """Print, for each curve that all runs have, the strength at which either side falls below the limit."""
+    sides = [
+        [dict(iter(run.curves.groupby(["kind", "strength"], sort=False))) for run in side]
+        for side in (before, after)
+    ]
+    runs = [run for side in sides for run in side]
+    common = [curve for curve in runs[0] if all(curve in run for run in runs)]
+    if common:
+        print(f"\n{f'below {limit:.0%} from':18}{'before':>20}{'after':>20}")
+    for kind, strength in common:
+        texts = (_breaks_at([run[kind, strength] for run in side], limit) for side in sides)
+        print(f"{kind:18}{''.join(f'{text:>20}' for text in texts)}  {strength}")
+    if common:
+        print()
+
+
+def _breaks_at(curves: list[pd.DataFrame], limit: float) -> str:
+    """Mean ± standard deviation of the breaking points of several runs; or how many do not break."""
+    values = curves[0]["value"].tolist()
+    points = [breaking_point(curve["value"].tolist(), curve["accuracy"].tolist(), limit) for curve in curves]
+    if len({*points}) == 1:
+        return broken_at(points[0], values)
+    if unbroken := points.count(None):
+        return f"{broken_at(None, values)} in {unbroken} of {len(points)}"
+    return f"{np.mean(points):.3g} ± {np.std(points, ddof=1):.2g}"
+
+
 def print_left_out(before: list[Side], after: list[Side], compared: pd.Index) -> None:
     """Say which sets are not compared, and why."""
     runs = [[set(run.suites.index) for run in side] for side in (before, after)]
@@ -195,6 +226,7 @@ def main() -> None:
             figure.savefig(partial, dpi=150, metadata={"Software": None})
     print(f"{names[1]} compared with {names[0]}:\n")
     print_comparison(table)
+    print_breaking_points(before, after, load_params().evaluate.breaking_accuracy)
     print_left_out(before, after, table.index)
     if fewest == 1:
         cannot = "one run a side cannot tell how much either would differ with another seed"

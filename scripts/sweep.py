@@ -19,16 +19,16 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from tqdm import tqdm
 
-from robustness.artifacts import TABLES
+from robustness.artifacts import TABLES, curves_of
 from robustness.command import UserError, run
 from robustness.figures import STYLE
 from robustness.files import whole_file
 from robustness.stopwatch import find_seconds
 from robustness.sweeps import cluster, repository
 from robustness.sweeps.settings import PARAMS, Trial, load_sweep, overridden, plan
-from robustness.sweeps.table import describe, draw_sweep, rows_of
+from robustness.sweeps.table import describe, draw_sweep, points_of, rows_of
 
-SUITES = TABLES / "suites.csv"
+SUITES, CURVES = TABLES / "suites.csv", TABLES / "curves.csv"
 LOCK = Path("requirements.txt")
 
 
@@ -50,7 +50,11 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--no-install", action="store_true", help=f"the nodes of the cluster have the packages of {LOCK}"
     )
-    parser.add_argument("--table", metavar="CSV", help="where to write a row for each trial and test set")
+    parser.add_argument(
+        "--table",
+        metavar="CSV",
+        help="where to write a row for each trial and test set; beside it, the points of the curves",
+    )
     parser.add_argument("--picture", metavar="PNG", help="where to draw them")
     arguments = parser.parse_args()
     for name, suffix in (("table", ".csv"), ("picture", ".png")):
@@ -120,19 +124,22 @@ def locked_packages() -> list[str]:
     return [line for line in lines if not line.lstrip().startswith("#")]
 
 
-def collect(trials: list[Trial], commit: str) -> pd.DataFrame:
-    """The table of all trials that have an experiment on this commit."""
+def collect(trials: list[Trial], commit: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables of sets and of points of all trials that have an experiment on this commit."""
     found, noted = repository.experiments(commit), repository.noted(commit)
     done = [trial for trial in trials if trial.name in found]
     suites = repository.read([found[trial.name] for trial in done], SUITES)
+    curves = repository.read([found[trial.name] for trial in done], CURVES)
     rows = [rows_of(trial, text, noted.get(trial.name)) for trial, text in zip(done, suites, strict=True)]
-    return pd.concat(rows) if rows else pd.DataFrame()
+    points = [points_of(trial, text) for trial, text in zip(done, curves, strict=True)]
+    return (pd.concat(rows), pd.concat(points)) if rows else (pd.DataFrame(), pd.DataFrame())
 
 
-def save(table: pd.DataFrame, arguments: argparse.Namespace) -> None:
+def save(table: pd.DataFrame, points: pd.DataFrame, arguments: argparse.Namespace) -> None:
     if arguments.table:
-        with whole_file(arguments.table) as partial:
-            table.to_csv(partial, index=False, lineterminator="\n")
+        for path, rows in ((arguments.table, table), (curves_of(arguments.table), points)):
+            with whole_file(path) as partial:
+                rows.to_csv(partial, index=False, lineterminator="\n")
     if arguments.picture:
         with whole_file(arguments.picture) as partial, plt.rc_context(STYLE):
             draw_sweep(table).savefig(partial, dpi=150, metadata={"Software": None})
@@ -141,14 +148,15 @@ def save(table: pd.DataFrame, arguments: argparse.Namespace) -> None:
 def main() -> None:
     arguments = read_arguments()
     trials = planned(arguments)
-    commit = repository.clean_commit(but=filter(None, [arguments.table, arguments.picture]))
+    written = [arguments.table, arguments.table and curves_of(arguments.table), arguments.picture]
+    commit = repository.clean_commit(but=filter(None, written))
     found = repository.experiments(commit)
     refuse_others([trial for trial in trials if trial.name in found], found)
     missing = [trial for trial in trials if trial.name not in found]
     failed = run_missing(missing, len(trials), commit, arguments) if missing else []
-    table = collect(trials, commit)
+    table, points = collect(trials, commit)
     if len(table):
-        save(table, arguments)
+        save(table, points, arguments)
         print(f"\n{describe(table)}")
     if failed:
         names = ", ".join(failed)

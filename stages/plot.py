@@ -6,6 +6,7 @@ web, that of this project, .dvc/plots_page.html, takes it from this file. Run it
 
 import json
 
+import numpy as np
 import pandas as pd
 import vl_convert
 from matplotlib import pyplot as plt
@@ -15,9 +16,10 @@ from robustness import artifacts
 from robustness import figures as draw
 from robustness.artifacts import CLEAN, HEADLINE
 from robustness.command import run_stage
+from robustness.curves import mean_over_seeds, strengthen
 from robustness.files import whole_file, write_text
-from robustness.mnist import evaluation_digits
-from robustness.params import load_params
+from robustness.mnist import Digits, evaluation_digits
+from robustness.params import Params, load_params
 from robustness.report import Picture, finding, write_report
 from robustness.suites import Suite, load_suites
 
@@ -31,13 +33,30 @@ def read_curves() -> dict[str, pd.DataFrame]:
     }
 
 
+def examples_of(curves: pd.DataFrame, digit: Digits, seed: int) -> dict[str, dict[float, np.ndarray]]:
+    """The digit as it looks at each point of each curve: KIND -> value -> uint8 (28, 28)."""
+    return {
+        kind: {
+            value: point.images[0]
+            for value, point in zip(
+                curve["value"],
+                strengthen(digit, seed, kind, curve["strength"].iloc[0], curve["value"].tolist()),
+                strict=True,
+            )
+        }
+        for kind, curve in curves.groupby("kind", sort=False)
+    }
+
+
 def draw_figures(
-    sets: dict[str, Suite], evaluation: pd.DataFrame, examples: int, titles: dict[str, str]
+    sets: dict[str, Suite], evaluation: pd.DataFrame, params: Params, titles: dict[str, str]
 ) -> dict[str, plt.Figure]:
     """All figures, by the name of their file; sets: MNIST first, then the altered ones."""
+    examples = params.plot.examples
+    first = Digits(sets[CLEAN].images[:1], sets[CLEAN].labels[:1])
     images = {name: suite.images for name, suite in sets.items()}
     tables = {
-        name: pd.read_csv(artifacts.TABLES / f"{name}.csv") for name in ("calibration", "mistakes", "size")
+        name: pd.read_csv(artifacts.TABLES / f"{name}.csv") for name in ("calibration", "curves", "mistakes")
     }
     figures = {
         "learning_curves": draw.draw_learning_curves(read_curves()),
@@ -46,7 +65,13 @@ def draw_figures(
         "accuracy_by_suite": draw.draw_accuracy_by_suite(
             evaluation, {name: images[name][0] for name in sets}
         ),
-        "accuracy_by_size": draw.draw_accuracy_by_size(tables["size"]),
+        "accuracy_by_strength": draw.draw_curves(
+            tables["curves"],
+            params.evaluate.breaking_accuracy,
+            examples_of(tables["curves"], first, params.perturb.seed),
+            params.train.augmentation if params.train.augment else {},
+            mean_over_seeds(pd.read_csv(artifacts.RECIPE_CURVES), "no_augmentation", tables["curves"]),
+        ),
         "reliability": draw.draw_reliability(tables["calibration"], evaluation),
     }
     for name, title in titles.items():
@@ -78,14 +103,25 @@ def main() -> None:
     digits = evaluation_digits(artifacts.RAW, split, params.train.validation_digits)
     sets = {CLEAN: Suite(*digits)} | suites
     pictures = {}
-    figures = draw_figures(sets, evaluation, params.plot.examples, titles)
+    figures = draw_figures(sets, evaluation, params, titles)
     for name, figure in tqdm(figures.items(), "plot", unit=" pictures", disable=None):
         path = artifacts.FIGURES / f"{name}.png"
         with whole_file(path) as partial:
             draw.save(figure, partial, params.plot.dpi)
         pictures[name] = Picture(path.read_bytes(), finding(figure))
+    curves = pd.read_csv(artifacts.TABLES / "curves.csv")
     training, sweep = json.loads(artifacts.TRAINING.read_text()), pd.read_csv(artifacts.RECIPE)
-    report = write_report(pictures, accounts, training, params.train, suites, split, sweep)
+    report = write_report(
+        pictures,
+        accounts,
+        training,
+        params.train,
+        suites,
+        split,
+        sweep,
+        curves,
+        params.evaluate.breaking_accuracy,
+    )
     write_text(artifacts.REPORT, report)
     # In a scope of its own, or its thousands of one-letter names would be everyone's. DVC's plots are written
     # in version 5 of the language.

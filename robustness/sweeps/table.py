@@ -1,4 +1,5 @@
-"""The outcome of a sweep as a table, a row for each trial and set, and what is said and drawn of it."""
+"""The outcome of a sweep as a table, a row for each trial and set, and what is said and drawn of it; and as
+another, a row for each trial and point of a curve."""
 
 from io import StringIO
 
@@ -14,18 +15,28 @@ from robustness.stopwatch import Seconds
 from robustness.sweeps.settings import Trial
 
 COLUMNS = ["suite", "kind", "group", "images", "count", "accuracy"]  # of plots/evaluation/suites.csv
+POINTS = ["kind", "strength", "value", "images", "count", "accuracy"]  # of plots/evaluation/curves.csv
 WALL, CPU = "wall_seconds", "cpu_seconds"  # of training
 COLOURS = [BLUE, ORANGE, RED, GREY, "#009E73", "#CC79A7", "#56B4E9", "black"]  # Okabe and Ito 2008
 
 
 def rows_of(trial: Trial, suites: str, seconds: Seconds | None) -> pd.DataFrame:
     """The rows of one trial, a test set each; suites: the text of its plots/evaluation/suites.csv."""
-    table = pd.read_csv(StringIO(suites))[COLUMNS]
     wall, cpu = seconds or (None, None)
-    table.insert(0, "setting", trial.setting)
-    table.insert(1, "seed", trial.seed)
-    table.insert(2, "experiment", trial.name)
-    return table.assign(**{WALL: wall, CPU: cpu})
+    return _labelled(trial, suites, COLUMNS).assign(**{WALL: wall, CPU: cpu})
+
+
+def points_of(trial: Trial, curves: str) -> pd.DataFrame:
+    """The rows of one trial, a point of a curve each; curves: the text of its plots/evaluation/curves.csv."""
+    return _labelled(trial, curves, POINTS)
+
+
+def _labelled(trial: Trial, table: str, columns: list[str]) -> pd.DataFrame:
+    rows = pd.read_csv(StringIO(table), dtype={"images": str})[columns]
+    rows.insert(0, "setting", trial.setting)
+    rows.insert(1, "seed", trial.seed)
+    rows.insert(2, "experiment", trial.name)
+    return rows
 
 
 def by_trial(table: pd.DataFrame) -> pd.DataFrame:
@@ -43,7 +54,7 @@ def _account(rows: pd.DataFrame) -> pd.Series:
             "repositioned": accuracy[HEADLINE],
             "listed kinds": accuracy[group == LISTED].mean(),
             "other kinds": accuracy[group == OTHERS].mean(),
-            "worst": accuracy.drop(CLEAN).min(),
+            "worst": accuracy[group.isin([LISTED, OTHERS])].min(),
             WALL: rows[WALL].iloc[0],
             CPU: rows[CPU].iloc[0],
         }
@@ -71,7 +82,11 @@ def spread(values: pd.Series, digits: int) -> str:
 def draw_sweep(table: pd.DataFrame) -> Figure:
     """A row a set, best first: for each setting a dot a seed, and a bar at their mean."""
     means = table.groupby(["suite", "setting"], sort=False)["accuracy"].mean().unstack()
-    altered = table[table["suite"] != CLEAN].groupby(["setting", "seed"], sort=False)["accuracy"].mean()
+    altered = (
+        table[table["group"].isin([LISTED, OTHERS])]
+        .groupby(["setting", "seed"], sort=False)["accuracy"]
+        .mean()
+    )
     best = altered.groupby("setting").mean().idxmax()
     rows = means.sort_values(best).index
     height = max(0.3, 0.13 * len(means.columns))
