@@ -116,7 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.perturb", description="See benchmarks/README.md.")
     parser.add_argument("--digits", type=int, default=10_000, help="how many a test set has")
     count = parser.parse_args().digits
-    suites = load_params().perturb.suites
+    suites = {name: suite for name, suite in load_params().perturb.suites.items() if "kind" in suite}
     images = load_split(RAW, "test").images[:count]
     print(f"{len(images)} digits, NumPy {np.__version__}, CPU seconds:\n")
 

@@ -35,9 +35,9 @@ NOTHING = {  # stages that do nothing, but leave what a sweep reads
     "perturb": {"cmd": "true", "params": ["perturb"]},
     "train": {"cmd": "touch models/model.keras", "params": ["train"], "outs": ["models/model.keras"]},
     "evaluate": {
-        "cmd": "cp metrics/suites.csv plots/evaluation/suites.csv",
+        "cmd": "cp metrics/suites.csv metrics/curves.csv plots/evaluation",
         "params": ["train"],
-        "outs": [{"plots/evaluation/suites.csv": {"cache": False}}],
+        "outs": [{f"plots/evaluation/{name}.csv": {"cache": False}} for name in ("suites", "curves")],
     },
 }
 
@@ -99,7 +99,8 @@ def bookkeeping(trials: int) -> None:
     with TemporaryDirectory() as folder:
         clone(folder)
         Path(folder, "dvc.yaml").write_text(yaml.safe_dump({"stages": NOTHING}))
-        Path(folder, "plots/evaluation/suites.csv").rename(Path(folder, "metrics/suites.csv"))
+        for name in ("suites.csv", "curves.csv"):
+            Path(folder, "plots/evaluation", name).rename(Path(folder, "metrics", name))
         subprocess.run(["git", "rm", "--quiet", "-r", "dvc.lock", "plots/evaluation"], cwd=folder, check=True)
         Path(folder, "plots/evaluation").mkdir(parents=True)
         subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet"], cwd=folder, check=True)

@@ -159,13 +159,11 @@ def print_breaking_points(before: list[Side], after: list[Side], limit: float) -
     ]
     runs = [run for side in sides for run in side]
     common = [curve for curve in runs[0] if all(curve in run for run in runs)]
-    if common:
-        print(f"\n{f'below {limit:.0%} from':18}{'before':>20}{'after':>20}")
+    print(f"\n{f'below {limit:.0%} from':18}{'before':>20}{'after':>20}")
     for kind, strength in common:
         texts = (_breaks_at([run[kind, strength] for run in side], limit) for side in sides)
         print(f"{kind:18}{''.join(f'{text:>20}' for text in texts)}  {strength}")
-    if common:
-        print()
+    print()
 
 
 def _breaks_at(curves: list[pd.DataFrame], limit: float) -> str:
@@ -226,7 +224,8 @@ def main() -> None:
             figure.savefig(partial, dpi=150, metadata={"Software": None})
     print(f"{names[1]} compared with {names[0]}:\n")
     print_comparison(table)
-    print_breaking_points(before, after, load_params().evaluate.breaking_accuracy)
+    if all(len(run.curves) for run in (*before, *after)):
+        print_breaking_points(before, after, load_params().evaluate.breaking_accuracy)
     print_left_out(before, after, table.index)
     if fewest == 1:
         cannot = "one run a side cannot tell how much either would differ with another seed"

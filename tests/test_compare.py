@@ -10,7 +10,7 @@ from project import Project
 
 from robustness.command import UserError
 from robustness.evaluation import LISTED, OTHERS
-from robustness.runs import Side, read_runs, read_side
+from robustness.runs import NO_CURVES, Side, read_runs, read_side
 from scripts.compare import compare, compare_runs, draw_comparison, main
 
 
@@ -19,7 +19,7 @@ def side(wrong=0, images=None, seed=None, **groups):
     groups = groups or {"mnist": "mnist", "repositioned": LISTED}
     images = {name: name if images is None else images for name in groups}
     suites = pd.DataFrame({"group": groups, "images": images, "count": 1000, "accuracy": 1 - wrong / 1000})
-    return Side(suites, dict.fromkeys(groups, np.arange(1000) >= wrong), seed)
+    return Side(suites, dict.fromkeys(groups, np.arange(1000) >= wrong), NO_CURVES, seed)
 
 
 def sides(*wrong, **groups):
@@ -27,9 +27,17 @@ def sides(*wrong, **groups):
     return [side(number, seed=seed, **groups) for seed, number in enumerate(wrong)]
 
 
+def curve(last, kind="rotate", strength="degrees"):
+    """A curve that falls in a straight line from all digits right at 0 to this accuracy at 100."""
+    rows = {"kind": kind, "strength": strength, "value": [0, 100], "accuracy": [1, last]}
+    return pd.DataFrame(rows)
+
+
 def write(folder, side):
     (folder / "predictions").mkdir(parents=True)
     side.suites.rename_axis("suite").to_csv(folder / "suites.csv")
+    if len(side.curves):
+        side.curves.to_csv(folder / "curves.csv", index=False)
     for name, right in side.correct.items():
         table = pd.DataFrame({"label": 7, "predicted": np.where(right, 7, 1)})
         table.to_csv(folder / f"predictions/{name}.csv", index=False)
@@ -97,6 +105,12 @@ def table(tmp_path):
         for run in sides(*wrong)
     ]
     pd.concat(trials).rename_axis("suite").to_csv(tmp_path / "sweep.csv")
+    points = [
+        curve(0.7 + number / 1000).assign(setting=setting, seed=seed)
+        for setting, wrong in settings.items()
+        for seed, number in enumerate(wrong)
+    ]
+    pd.concat(points).to_csv(tmp_path / "sweep-curves.csv", index=False)
     return tmp_path / "sweep.csv"
 
 
@@ -241,6 +255,26 @@ def test_only_sets_that_are_the_same_in_all_runs_of_a_side_are_compared(experime
     assert "not compared, their images differ: fog\n" in output
     assert "not compared, not in every run: edges\n" in output
     assert "not compared, only after: zigzag\n" in output
+
+
+def test_it_says_at_what_strength_either_side_breaks_if_both_have_the_curve(command):
+    fog = curve(1, "fog", "opacity")
+    before = side()._replace(curves=pd.concat([curve(0.8), curve(0.8, "blur", "sigma"), fog]))
+    after = side()._replace(curves=pd.concat([curve(0.9), curve(0.8, "blur", "pixels"), fog]))
+    output = command(before, after)
+    assert row(output, "below") == ["below", "95%", "from", "before", "after"]
+    assert row(output, "rotate") == ["rotate", "25", "50", "degrees"]
+    assert row(output, "fog") == ["fog", "beyond", "100", "beyond", "100", "opacity"]
+    assert "blur" not in output
+
+
+def test_runs_without_curves_are_compared_by_their_sets(command):
+    assert "below" not in command(side()._replace(curves=curve(0.8)), side())
+
+
+def test_breaking_points_are_means_over_the_seeds_of_a_table(table, printed):
+    line = row(printed(f"{table}:plain", f"{table}:better"), "rotate")
+    assert line == ["rotate", "20.8", "±", "0.17", "17.9", "±", "0.13", "degrees"]
 
 
 def test_settings_of_a_table_are_compared_without_digits(table, printed):

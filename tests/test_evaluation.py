@@ -88,19 +88,6 @@ def test_the_most_confident_mistakes_come_first_with_their_number_in_the_set():
     assert mistakes["image"].tolist() == list(range(n - 1, 2, -1))
 
 
-def test_accuracy_by_size_puts_together_what_comes_out_at_the_same_size():
-    digits = table(canvas=[28.0, 56, 112, 84], zoom=[1.0, 1, 2, 1], correct=[True, True, False, False])
-    digits["baseline_correct"] = [True, False, True, False]
-    sizes = evaluation.accuracy_by_size(digits).set_index("size")
-    assert sizes["count"].to_dict() == {0.333: 1, 0.5: 2, 1.0: 1}
-    assert sizes["accuracy"].to_dict() == {0.333: 0, 0.5: 0.5, 1.0: 1}
-    assert sizes["baseline_accuracy"].tolist() == [0, 0.5, 1]
-    # Wilson's interval of one in two.
-    assert sizes.loc[0.5, ["accuracy_low", "accuracy_high"]].tolist() == pytest.approx(
-        [0.0945, 0.9055], abs=1e-4
-    )
-
-
 # Groups and means
 
 
@@ -111,6 +98,7 @@ def test_accuracy_by_size_puts_together_what_comes_out_at_the_same_size():
         "fog": "augmentation_kinds",
         "edges": "other_kinds",
         "mnist": "mnist",
+        "pictures": "elsewhere",
     }.items(),
 )
 def test_a_set_is_grouped_by_whether_the_augmentation_lists_its_kind_at_whatever_probability(kind, group):
@@ -124,22 +112,28 @@ def account(accuracy, baseline=0.5, group="augmentation_kinds"):
 
 def test_the_summary_has_every_set_and_means_over_the_altered_ones():
     mnist, fog = account(1, group="mnist"), account(0.25, group="other_kinds")
-    summary = summarise({"mnist": mnist, "rotate": account(0.5), "shear": account(0.75), "fog": fog})
-    assert summary["accuracy"] == {"mnist": 1, "rotate": 0.5, "shear": 0.75, "fog": 0.25}
-    assert summary["loss"] == {"mnist": 0, "rotate": 0.5, "shear": 0.25, "fog": 0.75}
+    accounts = {"mnist": mnist, "rotate": account(0.5), "shear": account(0.75), "fog": fog}
+    summary = summarise(accounts | {"others": account(0.125, group="elsewhere")}, {"fog": None})
+    assert summary["accuracy"] == {"mnist": 1, "rotate": 0.5, "shear": 0.75, "fog": 0.25, "others": 0.125}
+    assert summary["loss"] == {"mnist": 0, "rotate": 0.5, "shear": 0.25, "fog": 0.75, "others": 0.875}
+    assert summary["breaking_point"] == {"fog": None}
     assert summary["mean_accuracy"] == {"all_suites": 0.5, "augmentation_kinds": 0.625, "other_kinds": 0.25}
     assert summary["worst_accuracy"] == 0.25
 
 
 def test_a_mean_over_no_suites_is_left_out():
-    means = summarise({"mnist": account(1, group="mnist"), "rotate": account(0.5)})["mean_accuracy"]
+    means = summarise({"mnist": account(1, group="mnist"), "rotate": account(0.5)}, {})["mean_accuracy"]
     assert means == {"all_suites": 0.5, "augmentation_kinds": 0.5}
 
 
 def test_mean_corruption_error_is_the_mean_ratio_of_errors_where_the_baseline_makes_any():
-    accounts = {"mnist": account(1, baseline=0.9), "rotate": account(0.9, 0.8), "fog": account(0.7, 0.6)}
+    accounts = {
+        "mnist": account(1, baseline=0.9, group="mnist"),
+        "rotate": account(0.9, 0.8),
+        "fog": account(0.7, 0.6),
+    }
     accounts["scale"] = account(0.9, baseline=1)
-    assert summarise(accounts)["mean_corruption_error"] == pytest.approx((0.1 / 0.2 + 0.3 / 0.4) / 2)
+    assert summarise(accounts, {})["mean_corruption_error"] == pytest.approx((0.1 / 0.2 + 0.3 / 0.4) / 2)
 
 
 def test_numbers_are_rounded_to_four_decimals_at_any_depth_and_nothing_else_changes():

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from robustness.evaluation import LISTED, OTHERS
+from robustness.artifacts import CLEAN
+from robustness.evaluation import ELSEWHERE, LISTED, OTHERS
 from robustness.figures import (
     STYLE,
-    draw_accuracy_by_size,
     draw_accuracy_by_suite,
     draw_before_and_after,
     draw_confusion_matrix,
+    draw_curves,
     draw_every_suite,
     draw_learning_curves,
     draw_mistakes,
@@ -54,7 +55,9 @@ def evaluation(**accuracies):
             "baseline_accuracy": 0.5,
             "baseline_p": np.where((accuracy - 0.5).abs() > 0.05, 0.001, 0.5),
             "calibration_error": 0.123,
-            "group": np.where(accuracy.index == "fog", OTHERS, LISTED),
+            "group": [
+                {"mnist": CLEAN, "fog": OTHERS, "others": ELSEWHERE}.get(name, LISTED) for name in accuracies
+            ],
         }
     )
 
@@ -94,22 +97,59 @@ def test_mistakes_are_shown_with_what_they_are_and_what_they_were_taken_for():
 
 
 def test_accuracy_by_suite_states_the_mean_and_the_hardest_and_groups_the_sets():
-    figure = draw_accuracy_by_suite(evaluation(mnist=0.99, rotate=0.876, fog=0.321, edges=0.5, zigzag=0.4))
+    figure = draw_accuracy_by_suite(
+        evaluation(mnist=0.99, rotate=0.876, fog=0.321, edges=0.5, zigzag=0.4, others=0.1)
+    )
     written = words(figure)
     assert "1 of 4 altered sets are read better than by the baseline network, 2 worse" in written
     assert "52.4% right on average against 50.0%; hardest: fog, 32.1%" in written
     heights = {text.get_text(): text.xy[1] for text in figure.axes[0].texts if hasattr(text, "xy")}
     listed, others = heights["Altered by kinds in the augmentation"], heights["Altered by other kinds"]
-    assert listed < heights["rotate"] < heights["edges"] < others < heights["fog"]
+    assert listed < heights["rotate"] < heights["edges"] < others < heights["fog"] < heights["Not from MNIST"]
     perfect = words(draw_accuracy_by_suite(evaluation(mnist=1, repositioned=1)))
     assert "hardest: repositioned, 100.0%" in perfect
 
 
-@pytest.mark.parametrize("sizes", [[1.0], [1.0, 0.25, 0.5]])
-def test_accuracy_by_size_states_that_of_the_smallest(sizes):
-    table = pd.DataFrame({"size": sizes, "accuracy": sizes, "accuracy_low": sizes, "accuracy_high": sizes})
-    written = words(draw_accuracy_by_size(table.assign(baseline_accuracy=0.1, count=7)))
-    assert f"At {min(sizes):.0%} of their size, {min(sizes):.1%} of the digits" in written
+def curve(kind, strength, **accuracies):
+    """Rows of curves.csv, and an image for each value."""
+    table = pd.DataFrame({"kind": kind, "strength": strength} | accuracies)
+    table["accuracy_low"], table["accuracy_high"] = table["accuracy"] - 0.01, table["accuracy"] + 0.01
+    return table, {kind: dict(zip(table["value"], IMAGES, strict=False))}
+
+
+RISING = curve(
+    "reposition", "canvas", value=[28, 56, 140], accuracy=[1, 1, 0.8], baseline_accuracy=[1, 0.5, 0.1]
+)
+FALLING = curve(
+    "shot_noise", "photons", value=[100, 1, 0.5], accuracy=[1, 0.98, 0.97], baseline_accuracy=[0.9, 0.8, 0.7]
+)
+
+
+def test_curves_say_how_far_each_network_holds_out_and_run_from_mild_to_strong():
+    curves, images = pd.concat([RISING[0], FALLING[0]]), RISING[1] | FALLING[1]
+    without = pd.Series(0.5, pd.MultiIndex.from_tuples([("reposition", 28), ("reposition", 140)]))
+    figure = draw_curves(curves, 0.95, images, {"reposition": {"canvas": [28, 96]}}, without)
+    written = words(figure)
+    assert "holds out longer than the baseline against 2 of 2 kinds" in written
+    for stated in (
+        "77",
+        "baseline 30.8",
+        "beyond 0.5",
+        "baseline at once",
+        "canvas, pixels",
+        "photons",
+        "trained on",
+    ):
+        assert stated in written.split("\n")
+    assert [ax.xaxis_inverted() for ax in figure.axes] == [False, True]
+    assert [ax.get_xscale() for ax in figure.axes] == ["linear", "log"]
+
+
+def test_a_single_curve_can_be_drawn():
+    written = words(draw_curves(RISING[0].assign(accuracy=0.5), 0.95, RISING[1]))
+    assert "holds out longer than the baseline against 0 of 1 kinds" in written
+    assert "trained on" not in written
+    assert "without augmentation" not in written
 
 
 def test_reliability_states_the_calibration_error_of_both_sets():

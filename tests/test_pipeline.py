@@ -6,11 +6,13 @@ import re
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from project import ROOT, STAGES, Project
 
+from robustness.curves import breaking_points
 from robustness.mnist import load_split
-from robustness.params import Params
+from robustness.params import Params, load_params
 from robustness.suites import load_suites
 
 CODE = {stage: {dep for dep in entry["deps"] if dep.endswith(".py")} for stage, entry in STAGES.items()}
@@ -47,6 +49,8 @@ def test_a_second_run_has_nothing_to_do_and_git_sees_no_change(finished):
     ("key", "value", "stages"),
     [
         ("perturb.seed", 1, ["perturb", "evaluate", "plot"]),
+        ("perturb.curves.rotate", {"degrees": [0, 45]}, ["evaluate", "plot"]),
+        ("evaluate.breaking_accuracy", 0.9, ["evaluate", "plot"]),
         ("train.epochs", 2, ["train", "evaluate", "plot"]),
         ("evaluate.split", "validation", ["perturb", "evaluate", "plot"]),
         ("evaluate.calibration_bins", 5, ["evaluate", "plot"]),
@@ -74,6 +78,21 @@ def test_a_stage_needs_its_deps_and_no_network_and_gives_the_same_bytes(stage, f
         copy(finished / dep, elsewhere / dep)
     elsewhere.run(f"{unshare} {STAGES[stage]['cmd']}")
     assert elsewhere.results([stage]) == finished.results([stage])
+
+
+def test_a_curve_begins_with_the_clean_digits_and_breaks_where_the_summary_says(finished):
+    curves = pd.read_csv(finished / "plots/evaluation/curves.csv")
+    assert curves.groupby("kind", sort=False)["value"].agg(list).to_dict() == {
+        "reposition": [28, 56, 112],
+        "rotate": [0, 30, 90],
+    }
+    clean = curves[curves["value"].isin([0, 28])]
+    assert (clean["accuracy"].nunique(), clean["images"].nunique()) == (1, 1)
+    predictions = pd.read_csv(finished / "plots/evaluation/predictions/mnist.csv")[::20]
+    assert clean["accuracy"].iloc[0] == (predictions["label"] == predictions["predicted"]).mean()
+    assert {*curves["count"]} == {500}
+    said = finished.read_json("metrics/summary.json")["breaking_point"]
+    assert said == breaking_points(curves, load_params(finished / "params.yaml").evaluate.breaking_accuracy)
 
 
 def test_dvc_neither_counts_usage_nor_looks_for_updates(finished):

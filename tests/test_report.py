@@ -8,7 +8,7 @@ import pytest
 from browser import look_at, needs_chromium
 from project import ROOT
 
-from robustness.evaluation import LISTED, OTHERS
+from robustness.evaluation import ELSEWHERE, LISTED, OTHERS
 from robustness.params import load_params
 from robustness.report import Picture, write_report
 from robustness.suites import Suite
@@ -96,6 +96,15 @@ def swept(setting, images="same", **accuracies):
     )
 
 
+CURVES = pd.DataFrame({"kind": "impulse_noise", "strength": "fraction", "value": [0, 0.5, 1], "count": 200})
+CURVES["accuracy"], CURVES["accuracy_low"], CURVES["accuracy_high"] = (
+    [1, 0.9, 0.8],
+    [1, 0.8, 0.7],
+    [1, 0.95, 0.9],
+)
+CURVES["baseline_accuracy"] = [0.8, 0.5, 0.1]
+
+
 def written(suites, augment=True, network="global_pooling", epochs=1, count=10_000, split="test", sweep=None):
     """A report on these suites, SUITE: its group."""
     share = {"recall": 0.5, "precision": 0.5, "f1-score": 0.5}
@@ -116,6 +125,8 @@ def written(suites, augment=True, network="global_pooling", epochs=1, count=10_0
             dict.fromkeys(suites, suite),
             split,
             swept("default", "others", mnist=[0.5]) if sweep is None else sweep,
+            CURVES,
+            0.9,
         ).split()
     )
 
@@ -132,6 +143,21 @@ def test_any_choice_of_suites_and_augmentation_can_be_told(suites, augment):
     if len(suites) == 2:
         assert ("on which this network was trained" in page) == augment
         assert ("which was off" in page) != augment
+
+
+def test_it_says_where_each_network_breaks_and_how_sure_that_is():
+    page = written({"repositioned": LISTED}, augment=True)
+    assert "Each point stands for the same 200 test digits" in page
+    table = {(row[0], len(row)): row[1:] for row in rows(page)}
+    row = ["fraction, of the pixels", "0.5 0.25 to beyond 1", "at once", "0 to 1"]
+    assert table["impulse noise", 5] == row
+
+
+def test_a_test_set_that_is_not_made_of_mnist_is_told_apart():
+    page = written({"repositioned": LISTED, "other_writers": ELSEWHERE}, count=1797)
+    assert "on 1 altered copies of the set, and on 1,797 digits that are no part of MNIST" in page
+    assert "<em>Other writers</em> are 1,797 digits that others wrote" in page
+    assert "Of all 1 altered sets, <em>repositioned</em> is the hardest" in page
 
 
 def test_it_tells_of_the_network_the_epochs_and_the_digits_that_there_were():

@@ -223,7 +223,7 @@ def test_each_trial_is_an_experiment_and_git_sees_nothing_but_table_and_picture(
         "augment-false-s42": ("False", "42"),
         "augment-false-s43": ("False", "43"),
     }
-    assert swept.run("git status --porcelain").stdout == "?? sweep.csv\n?? sweep.png\n"
+    assert swept.run("git status --porcelain").stdout == "?? sweep-curves.csv\n?? sweep.csv\n?? sweep.png\n"
     assert (swept / "sweep.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -233,6 +233,8 @@ def test_both_machines_work_and_keep_nothing_but_commit_and_cache(swept):
 
 
 def test_the_table_has_what_each_experiment_measured(swept):
+    points = pd.read_csv(swept / "sweep-curves.csv").groupby("experiment")["value"].agg(list)
+    assert points.tolist() == [[28, 56, 112, 0, 30, 90]] * 4
     table = pd.read_csv(swept / "sweep.csv")
     assert table["experiment"].nunique() == 4
     for (name, setting, seed), rows in table.groupby(["experiment", "setting", "seed"]):
