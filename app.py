@@ -88,7 +88,7 @@ def build_page(network: Callable[[np.ndarray], np.ndarray]) -> gr.Blocks:
         values[digit] = None
         if values[pad] is not None:
             try:
-                values[digit] = read_digit(base64.b64decode(values[pad].partition(",")[2]))
+                values[digit] = read_digit(base64.b64decode(values[pad].partition(",")[2])).image
             except (PictureError, binascii.Error) as reason:
                 gr.Warning(f"This picture cannot be used: {reason}.")
         return values[digit], answer(values)

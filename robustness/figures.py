@@ -317,7 +317,7 @@ def draw_every_suite(images: Mapping[str, np.ndarray], evaluation: pd.DataFrame,
     figure, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False)
     entitle(
         figure,
-        "The same digits in every set, and how many of the set are read right:\n"
+        "The first digits of every set, and how many of the set are read right:\n"
         f"from {accuracy.max():.1%} ({words(accuracy.idxmax())})"
         f" to {accuracy.min():.1%} ({words(accuracy.idxmin())})",
     )

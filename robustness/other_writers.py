@@ -18,5 +18,5 @@ def read_other_writers() -> Suite:
     images = []
     for grey in 255 - digits.images * (255 / 16):  # 16 = ink
         sheet = Image.fromarray(np.rint(grey).astype(np.uint8)).resize((80, 80), Image.Resampling.BICUBIC)
-        images.append(to_mnist(ImageOps.expand(sheet, border=20, fill=255)))
+        images.append(to_mnist(ImageOps.expand(sheet, border=20, fill=255)).image)
     return Suite(np.stack(images), digits.target.astype(np.uint8), PICTURES)

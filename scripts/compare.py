@@ -161,12 +161,12 @@ def print_breaking_points(before: list[Side], after: list[Side], limit: float) -
     common = [curve for curve in runs[0] if all(curve in run for run in runs)]
     print(f"\n{f'below {limit:.0%} from':18}{'before':>20}{'after':>20}")
     for kind, strength in common:
-        texts = (_breaks_at([run[kind, strength] for run in side], limit) for side in sides)
+        texts = (breaks_at([run[kind, strength] for run in side], limit) for side in sides)
         print(f"{kind:18}{''.join(f'{text:>20}' for text in texts)}  {strength}")
     print()
 
 
-def _breaks_at(curves: list[pd.DataFrame], limit: float) -> str:
+def breaks_at(curves: list[pd.DataFrame], limit: float) -> str:
     """Mean ± standard deviation of the breaking points of several runs; or how many do not break."""
     values = curves[0]["value"].tolist()
     points = [breaking_point(curve["value"].tolist(), curve["accuracy"].tolist(), limit) for curve in curves]

@@ -3,8 +3,9 @@
     python -m scripts.predict photo.jpg drawing.png
     python -m scripts.predict --json *.png
 
-Exit codes: 0, all files were predicted; 1, some could not be (a line each on the standard error stream says
-why, and the others are predicted all the same), or there is no network; 2, the command line is wrong.
+A picture with several digits side by side is predicted as if it held one, with a warning. Exit codes: 0, all
+files were predicted; 1, some could not be (a line each on the standard error stream says why, and the others
+are predicted all the same), or there is no network; 2, the command line is wrong.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import sys
 import numpy as np
 
 from robustness.command import run
-from robustness.pictures import FORMATS, MAX_BYTES, PictureError, read_digit
+from robustness.pictures import FORMATS, MAX_BYTES, SEVERAL, PictureError, read_digit
 
 
 def main() -> None:
@@ -29,8 +30,11 @@ def main() -> None:
     for file in arguments.files:
         try:
             with open(file, "rb") as content:
-                digits.append(read_digit(content.read(MAX_BYTES + 1)))
+                reading = read_digit(content.read(MAX_BYTES + 1))
             files.append(file)
+            digits.append(reading.image)
+            if reading.several:
+                print(f"warning: {file}: {SEVERAL}", file=sys.stderr)
         except (PictureError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             print(f"error: {file}: {reason}", file=sys.stderr)

@@ -21,12 +21,12 @@ DRAWING = draw(SEVEN, 200, (300, 380), 50, 90)
 def test_a_digit_of_mnist_keeps_its_own_pixels(mode):
     for digit in DIGITS:
         picture = Image.fromarray(digit.astype(np.uint16) * 257 if mode == "I;16" else digit)
-        np.testing.assert_array_equal(read_digit(encode(picture.convert(mode))), digit)
+        np.testing.assert_array_equal(read_digit(encode(picture.convert(mode))).image, digit)
 
 
 @pytest.mark.parametrize("digit", DIGITS)
 def test_a_drawing_is_scaled_to_20_pixels_and_centred_by_mass(digit):
-    image = read_digit(encode(draw(digit)))
+    image = read_digit(encode(draw(digit))).image
     assert (image.shape, image.dtype) == ((28, 28), np.uint8)
     assert max(np.ptp(np.argwhere(image), axis=0) + 1) == 20
     # As in MNIST itself: whole pixels to either side of row and column 14.
@@ -38,7 +38,7 @@ def test_a_drawing_is_scaled_to_20_pixels_and_centred_by_mass(digit):
 def test_a_pen_of_any_width_leaves_strokes_as_wide_as_in_mnist(width):
     sheet = np.full((400, 400), 255.0)
     sheet[60:340, 200 - width // 2 : 200 + width // 2] = 0
-    row = read_digit(encode(sheet))[14] / 255
+    row = read_digit(encode(sheet)).image[14] / 255
     assert row.max() == 1
     assert 1 <= row.sum() <= 3
 
@@ -59,7 +59,46 @@ SAME = {
 @pytest.mark.parametrize("how", SAME)
 def test_a_digit_is_the_same(how):
     content, tolerance = SAME[how]
-    np.testing.assert_allclose(read_digit(content), read_digit(encode(DRAWING)), atol=tolerance)
+    np.testing.assert_allclose(read_digit(content).image, read_digit(encode(DRAWING)).image, atol=tolerance)
+
+
+def beside(one, other, gap=30, shape=(400, 700)):
+    """Two sheets with a digit each as one, so many pixels between their ink."""
+    sheet, left = np.full(shape, 255.0), 20
+    for each in (one, other):
+        ink = each[np.ix_((each < 200).any(axis=1), (each < 200).any(axis=0))]
+        sheet[40 : 40 + ink.shape[0], left : left + ink.shape[1]] = ink
+        left += ink.shape[1] + gap
+    return sheet
+
+
+@pytest.mark.parametrize("gap", [10, 100])
+def test_two_digits_beside_each_other_are_noticed(gap):
+    for number in range(10):
+        sheet = beside(draw(DIGITS[number]), draw(DIGITS[number - 1], 220), gap)
+        assert read_digit(encode(sheet)).several
+    assert read_digit(photograph(beside(draw(DIGITS[4]), draw(DIGITS[2]), gap))).several
+
+
+def broken(digit, rows=slice(0), columns=slice(0)):
+    """A drawing with a gap in it."""
+    sheet = draw(digit)
+    sheet[rows], sheet[:, columns] = 255, 255
+    return sheet
+
+
+SINGLE = {
+    "in one piece": DRAWING,
+    "with a gap from left to right": broken(DIGITS[8], rows=slice(195, 205)),
+    "with its bar apart": broken(DIGITS[5], columns=slice(275, 282)),
+    "beside a dot": beside(DRAWING, draw(SEVEN, 60)),
+    "beside a short stroke": beside(DRAWING, np.zeros((80, 20))),
+}
+
+
+@pytest.mark.parametrize("how", SINGLE)
+def test_a_single_digit_is_not_taken_for_two(how):
+    assert not read_digit(encode(SINGLE[how])).several
 
 
 BLANK = "expected a digit, found a blank picture"
@@ -94,5 +133,5 @@ def test_whatever_the_pixels_they_make_an_image_or_are_refused(height, width, se
     pixels = rng.integers(0, levels, (height, width), dtype=np.uint8, endpoint=True)
     pixels[rng.random((height, width)) < rng.random()] = rng.integers(256)
     with suppress(PictureError):
-        image = to_mnist(Image.fromarray(pixels))
+        image = to_mnist(Image.fromarray(pixels)).image
         assert (image.shape, image.dtype, image.any()) == ((28, 28), np.uint8, True)

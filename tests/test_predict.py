@@ -14,7 +14,7 @@ from pictures import DIGITS, draw, encode, photograph
 from project import ROOT
 
 from robustness.artifacts import BASELINE
-from robustness.pictures import FORMATS
+from robustness.pictures import FORMATS, SEVERAL
 
 RULES = 40 * (np.arange(400) % 40 < 2)[:, None]
 SPECKS = np.where(np.indices((400, 500)).max(axis=0) < 8, 0.2, 1)
@@ -69,6 +69,16 @@ def test_files_that_cannot_be_used_are_named_and_the_others_predicted_and_no_mor
         "error: missing.png: No such file or directory",
         "error: models: Is a directory",
     ]
+
+
+@pytest.mark.slow
+def test_of_several_digits_in_a_picture_it_warns(tmp_path):
+    sheet = np.hstack([draw(DIGITS[4], shape=(400, 400)), draw(DIGITS[2], shape=(400, 400))])
+    (tmp_path / "42.png").write_bytes(encode(sheet))
+    ended = predict(tmp_path, "42.png")
+    assert ended.returncode == 0
+    assert re.fullmatch(r"42\.png: \d \(\d+\.\d%\)\n", ended.stdout)
+    assert ended.stderr == f"warning: 42.png: {SEVERAL}\n"
 
 
 def test_json_is_a_list_also_where_no_file_can_be_used(tmp_path):
