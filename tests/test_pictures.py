@@ -74,8 +74,8 @@ def beside(one, other, gap=30, shape=(400, 700)):
 
 @pytest.mark.parametrize("gap", [10, 100])
 def test_two_digits_beside_each_other_are_noticed(gap):
-    for number in range(10):
-        sheet = beside(draw(DIGITS[number]), draw(DIGITS[number - 1], 220), gap)
+    for digit in DIGITS:
+        sheet = beside(draw(digit), draw(SEVEN, 220), gap)
         assert read_digit(encode(sheet)).several
     assert read_digit(photograph(beside(draw(DIGITS[4]), draw(DIGITS[2]), gap))).several
 
