@@ -13,8 +13,9 @@ import base64
 import binascii
 import inspect
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -22,15 +23,34 @@ import numpy as np
 from gradio.components import Component
 from PIL import Image
 
+from robustness.artifacts import BASELINE, MODEL
 from robustness.command import UserError, run
 from robustness.mnist import SIDE
 from robustness.networks import load_network
-from robustness.perturbations import KINDS, perturb, place, ranges
-from robustness.pictures import MAX_BYTES, PictureError, read_digit
+from robustness.own_digit import NONE, SMALLEST, alter, follow, lost_at, places, steps
+from robustness.params import load_params
+from robustness.perturbations import KINDS, Range, ranges
+from robustness.pictures import MAX_BYTES, SEVERAL, PictureError, read_digit
+from robustness.quiet_keras import keras, tensorflow
 
-NONE = "none"  # the kind of perturbation that is none
-SEED = 42  # the same for every answer, so that the image does not jump while a slider moves
+Predict = Callable[[np.ndarray], np.ndarray]  # uint8 (n, 28, 28) to probabilities (n, 10)
+
 PAGE = Path(__file__).parent / "page"
+EXAMPLES = [*range(10), 7, 5]  # the digits of page/examples.png; the last two are hard
+NAMES = ["This network", "The standard example"]
+BLOCK = 64  # images that a network reads at once
+HINT = "Make the digit smaller to see at which places on the sheet it is read."
+MAP_KEY = "Green: read right there. A small orange square: lost. The circle: where it is now."
+NO_ANSWER = {
+    "image": "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAAAAACwAAAAAAQABAAACAkQBADs=",  # black
+    "networks": [{"name": name, "says": None, "percent": [0] * 10} for name in NAMES],
+}
+NO_LIMITS = {
+    "curves": [],
+    "maps": [],
+    "finding": "",
+    "hint": "Draw a digit to see how far either network follows.",
+}
 
 
 def clamp(slider: gr.Slider, number: float | None) -> float:
@@ -42,24 +62,29 @@ def clamp(slider: gr.Slider, number: float | None) -> float:
 gr.Slider.preprocess = clamp
 
 
+def words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def quick(network: keras.Model) -> Predict:
+    """A network as a function that answers at once, for any number of images.
+
+    `predict` prepares for many batches, and another number of images is compiled anew.
+    """
+    call = tensorflow.function(lambda images: network(images, training=False))
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        padded = np.zeros((-(-len(images) // BLOCK) * BLOCK, SIDE, SIDE), np.uint8)
+        padded[: len(images)] = images
+        blocks = padded.reshape(-1, BLOCK, SIDE, SIDE)
+        return np.concatenate([call(block) for block in blocks])[: len(images)]
+
+    predict(np.zeros((1, SIDE, SIDE), np.uint8))  # compiles it
+    return predict
+
+
 def read_templates(name: str) -> dict[str, str]:
     return {f"{kind}_template": (PAGE / f"{name}.{kind}").read_text("utf-8") for kind in ("html", "css")}
-
-
-def alter(
-    digit: np.ndarray, canvas: float, across: float, down: float, kind: str, **strengths: float
-) -> np.ndarray:
-    """Reposition a digit, then perturb it: uint8 (28, 28) to uint8 (28, 28).
-
-    across, down: its place on the canvas, from 0, the left and upper edge, to 1, the right and lower edge.
-    kind, strengths: a kind of perturbation, or NONE.
-    """
-    room = canvas - SIDE
-    settings = {"canvas": canvas, "zoom": 1, "top": down * room, "left": across * room}
-    images = place(digit[None], **{name: np.array([value]) for name, value in settings.items()})
-    if kind != NONE:
-        images, _ = perturb(images, kind, np.random.default_rng(SEED), **strengths)
-    return images[0]
 
 
 def as_data_url(image: np.ndarray) -> str:
@@ -68,82 +93,185 @@ def as_data_url(image: np.ndarray) -> str:
     return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
 
 
-NO_ANSWER = {"image": as_data_url(np.zeros((SIDE, SIDE), np.uint8)), "label": None, "percent": [0] * 10}
+def examples() -> list[dict[str, Any]]:
+    """Digits of MNIST's test set to begin with."""
+    strip = np.array(Image.open(PAGE / "examples.png"))
+    return [
+        {
+            "picture": as_data_url(strip[:, SIDE * place : SIDE * (place + 1)]),
+            "label": label,
+            "hard": place > 9,
+        }
+        for place, label in enumerate(EXAMPLES)
+    ]
 
 
-def build_page(network: Callable[[np.ndarray], np.ndarray]) -> gr.Blocks:
-    """Lay out the page and connect its parts. network: uint8 (n, 28, 28) to probabilities (n, 10)."""
+def curve_of(
+    title: str,
+    change: dict[str, np.ndarray],
+    name: str,
+    found: list[dict[str, np.ndarray]],
+    label: int,
+    units: Mapping[str, Range] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """A curve for page/limits.html: how sure each network is of the label, and in words where it loses it.
 
-    def answer(values: dict[Component, Any]) -> dict[str, Any]:
-        """What page/answer.html shows, given the values of `settings`."""
+    change: the one setting that changes, with its values; name: of that change in `found`, as of `follow`.
+    """
+    [(setting, values)] = change.items()
+
+    def written(value: float) -> str:
+        if setting == "size":
+            return f"{100 * value:.0f} % of its size"
+        return f"{setting} {value:.3g} {units[setting].unit}".rstrip()
+
+    lost = [lost_at(each[name].argmax(axis=1) == label, values) for each in found]
+    ends = ["never loses it" if value is None else f"loses it at {written(value)}" for value in lost]
+    limit = f" (tried to {written(values[-1])})" if None in lost else ""
+    return {
+        "title": title,
+        "finding": f"This network {ends[0]}, the standard example {ends[1]}{limit}.",
+        "lines": [each[name][:, label].round(3).tolist() for each in found],
+        "ends": [written(values[0]), written(values[-1])],
+    }
+
+
+def map_of(name: str, probabilities: np.ndarray, label: int, across: float, down: float) -> dict[str, Any]:
+    """A map for page/limits.html: at which places a network reads the label, and the place chosen."""
+    right = probabilities.argmax(axis=1) == label
+    side = round(len(right) ** 0.5)
+    return {
+        "side": side,
+        "right": right.tolist(),
+        "finding": f"{name} is right at {100 * right.mean():.0f} % of the places",
+        "across": 0.5 + across * (side - 1),
+        "down": 0.5 + down * (side - 1),
+    }
+
+
+def build_page(networks: Sequence[Predict], curves: dict[str, dict[str, list[float]]]) -> gr.Blocks:
+    """Lay out the page and connect its parts.
+
+    networks: two of them; curves: from where to where the strength of a kind goes, as in params.yaml.
+    """
+
+    def answer(values: dict[Component, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What page/answer.html and page/limits.html show, given the values of `settings`."""
         if values[digit] is None:
-            return NO_ANSWER
-        strengths = {name: values[slider] for name, slider in sliders[values[kind]].items()}
-        image = alter(values[digit], values[canvas], values[across], values[down], values[kind], **strengths)
-        percent = 100 * network(image[None])[0]
-        return {"image": as_data_url(image), "label": int(percent.argmax()), "percent": percent.tolist()}
+            return NO_ANSWER, NO_LIMITS
+        chosen, size = values[kind], values[percent] / 100
+        set_now = {"size": size, "across": values[across], "down": values[down], "kind": chosen}
+        set_now |= {name: values[slider] for name, slider in sliders[chosen].items()}
+        changes = {"none": {}, "size": {"size": steps([1, SMALLEST])}}
+        if len(places(size)) > 1:
+            over, under = np.meshgrid(places(size), places(size))
+            changes["place"] = {"across": over.ravel(), "down": under.ravel()}
+        if chosen in curves:
+            [(strength, tried)] = curves[chosen].items()
+            changes["strength"] = {strength: steps(tried)}
+        found = follow(values[digit], set_now, changes, networks)
 
-    def read(values: dict[Component, Any]) -> tuple[np.ndarray | None, dict[str, Any]]:
-        """Read the digit on the pad, and answer."""
+        bars = [100 * each["none"][0] for each in found]
+        bars = [
+            {"name": name, "says": int(bar.argmax()), "percent": bar.tolist()}
+            for name, bar in zip(NAMES, bars, strict=True)
+        ]
+        right, maps = values[label], []
+        figures = [curve_of("Smaller and smaller", changes["size"], "size", found, right)]
+        if "strength" in changes:
+            title = f"More and more {words(chosen)}"
+            figures.append(curve_of(title, changes["strength"], "strength", found, right, ranges(chosen)))
+        if "place" in changes:
+            maps = [
+                map_of(name, each["place"], right, values[across], values[down])
+                for name, each in zip(NAMES, found, strict=True)
+            ]
+        image = as_data_url(alter(values[digit], **set_now)[0])
+        return (
+            {"image": image, "networks": bars},
+            {"curves": figures, "maps": maps, "finding": MAP_KEY, "hint": HINT},
+        )
+
+    def read(values: dict[Component, Any]) -> tuple[Any, ...]:
+        """Read the digit on the pad, tell which it is, and answer: what goes to digit, label, truth, ..."""
         values[digit] = None
         if values[pad] is not None:
             try:
-                values[digit] = read_digit(base64.b64decode(values[pad].partition(",")[2])).image
+                reading = read_digit(base64.b64decode(values[pad]["picture"].partition(",")[2]))
+                if reading.several:
+                    gr.Warning(f"In this picture, {SEVERAL}.")
+                values[digit], values[label] = reading.image, values[pad]["label"]
+                if values[label] is None:
+                    values[label] = int(networks[0](reading.image[None])[0].argmax())
             except (PictureError, binascii.Error) as reason:
                 gr.Warning(f"This picture cannot be used: {reason}.")
-        return values[digit], answer(values)
+        known = None if values[digit] is None else str(values[label])
+        return values[digit], values[label], known, *answer(values)
+
+    def correct(values: dict[Component, Any]) -> tuple[Any, ...]:
+        """Take a person's word for which digit it is, and answer."""
+        values[label] = int(values[truth])
+        return values[label], *answer(values)
 
     def show_sliders(chosen: str) -> list[gr.Column]:
         return [gr.Column(visible=name == chosen) for name in groups]
 
-    def activate_place(side: float) -> list[dict[str, Any]]:
-        """On a canvas as small as the digit, there is no place to choose."""
-        return [gr.update(interactive=side > SIDE)] * 2
+    def activate_place(percent: float) -> list[dict[str, Any]]:
+        """A digit at its full size has no other place to go."""
+        return [gr.update(interactive=percent < 100)] * 2
 
     with gr.Blocks(title="Try your own digit", analytics_enabled=False) as page:
         gr.Markdown("# Try your own digit\nDraw it, or drop a picture of it on the pad. Then make it harder.")
-        digit = gr.State()
+        digit, label = gr.State(), gr.State()  # an image, and which digit it is
         with gr.Row():
             with gr.Column(min_width=280):
                 script = (PAGE / "pad.js").read_text("utf-8")
-                pad = gr.HTML(**read_templates("pad"), js_on_load=script, max_bytes=MAX_BYTES, elem_id="pad")
-            with gr.Column(scale=2, min_width=280):
+                template = read_templates("pad")
+                pad = gr.HTML(
+                    **template, js_on_load=script, max_bytes=MAX_BYTES, examples=examples(), elem_id="pad"
+                )
+            with gr.Column(scale=3, min_width=280):
                 result = gr.HTML(NO_ANSWER, **read_templates("answer"), elem_id="answer")
         with gr.Row():
             with gr.Column(min_width=280):
-                low, high, *_ = ranges("reposition")["canvas"]
-                canvas = gr.Slider(low, high, low, step=1, label="canvas", info="Larger: a smaller digit.")
-                needs = f"needs a canvas larger than {SIDE}"
+                truth = gr.Radio([*"0123456789"], label="which digit it is", info="Correct it if need be.")
+                percent = gr.Slider(10, 100, 100, step=1, label="size, %", info="Smaller, on a larger sheet.")
+                needs = "once it is smaller"
                 inactive = {"step": 0.01, "interactive": False}
-                across = gr.Slider(0, 1, 0.5, label="across", info=f"Left to right; {needs}.", **inactive)
-                down = gr.Slider(0, 1, 0.5, label="down", info=f"Top to bottom; {needs}.", **inactive)
-            with gr.Column(min_width=280):
+                across = gr.Slider(
+                    0, 1, 0.5, label="across", info=f"From left to right, {needs}.", **inactive
+                )
+                down = gr.Slider(0, 1, 0.5, label="down", info=f"From top to bottom, {needs}.", **inactive)
                 # Reposition is always there, at a place that is chosen instead of drawn.
                 kinds = [NONE, *(name for name in KINDS if name != "reposition")]
-                kind = gr.Dropdown(kinds, value=NONE, label="perturbation")
-                controls = [canvas, across, down, kind]
+                choices = [(words(name), name) for name in kinds]
+                kind = gr.Dropdown(choices, value=NONE, label="alteration")
+                controls = [percent, across, down, kind]
                 groups, sliders = {}, {NONE: {}}
                 for name in kinds[1:]:
                     with gr.Column(visible=False) as groups[name]:
                         gr.Markdown(inspect.getdoc(KINDS[name]).partition("\n")[0])
                         sliders[name] = {
                             strength: gr.Slider(
-                                *span[:3], label=strength, step=1 if span.high > 100 else 0.01
+                                *span[:3], label=strength, info=span.unit, step=1 if span.high > 100 else 0.01
                             )
                             for strength, span in ranges(name).items()
                         }
                     controls += sliders[name].values()
+            with gr.Column(scale=3, min_width=280):
+                limits = gr.HTML(NO_LIMITS, **read_templates("limits"), elem_id="limits")
 
-        settings = {digit, *controls}
+        settings = {digit, label, *controls}
         at_once = {
             "show_progress": "hidden",
             "trigger_mode": "always_last",
             "concurrency_id": "answers",  # one after another, so that the last asked is the last shown
             "api_visibility": "private",
         }
-        pad.input(read, {pad, *settings}, [digit, result], **at_once)
-        gr.on([control.change for control in controls], answer, settings, result, **at_once)
-        canvas.change(activate_place, canvas, [across, down], **at_once)
+        pad.input(read, {pad, *settings}, [digit, label, truth, result, limits], **at_once)
+        gr.on([control.change for control in controls], answer, settings, [result, limits], **at_once)
+        truth.input(correct, {truth, *settings}, [label, result, limits], **at_once)
+        percent.change(activate_place, percent, [across, down], **at_once)
         kind.change(show_sliders, kind, list(groups.values()), **at_once)
     return page
 
@@ -154,10 +282,7 @@ def main() -> None:
     parser.add_argument("--port", default=7860, type=int, help="port to serve at (default: 7860)")
     arguments = parser.parse_args()
 
-    # Not `predict`, which prepares for many batches: for one image that takes a hundred times longer.
-    network = load_network().predict_on_batch
-    network(np.zeros((1, SIDE, SIDE), np.uint8))  # the first call compiles
-    page = build_page(network)
+    page = build_page([quick(load_network(path)) for path in (MODEL, BASELINE)], load_params().perturb.curves)
     try:
         _, address, _ = page.launch(
             server_name=arguments.host,

@@ -1,7 +1,6 @@
 """The page in a real browser: what one draws, drops, types or moves is answered, and stays on the machine."""
 
 import base64
-import importlib
 import os
 import re
 import shutil
@@ -14,10 +13,11 @@ import numpy as np
 import pytest
 from browser import CHROMIUM, FLAGS
 from conftest import ROOT
-from pictures import DIGITS, encode
+from pictures import DIGITS, draw, encode
 
-from robustness.perturbations import perturb
-from robustness.pictures import MAX_BYTES
+from robustness.own_digit import NONE, alter, lost_at, places, steps
+from robustness.perturbations import KINDS, perturb
+from robustness.pictures import MAX_BYTES, SEVERAL
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="requirements-app.txt is not installed")
 wait = pytest.importorskip("selenium.webdriver.support.wait")
@@ -25,18 +25,33 @@ pytestmark = pytest.mark.slow
 SEVEN = DIGITS[7]
 
 
-@pytest.fixture(scope="module")
-def app():
-    # Not at the top: Gradio and TensorFlow take seconds, also where these tests are not selected.
-    return importlib.import_module("app")
-
-
 @pytest.mark.parametrize("canvas", [28, 56, 75.5])
-def test_a_place_chosen_is_the_same_as_a_place_drawn(app, canvas):
+def test_a_place_chosen_is_the_same_as_a_place_drawn(canvas):
     altered, drawn = perturb(DIGITS, "reposition", np.random.default_rng(0), canvas=canvas)
     room = max(canvas - 28, 1)
     for digit, left, top, expected in zip(DIGITS, drawn["left"], drawn["top"], altered, strict=True):
-        np.testing.assert_array_equal(app.alter(digit, canvas, left / room, top / room, app.NONE), expected)
+        [found] = alter(digit, 28 / canvas, left / room, top / room, NONE)
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "reposition"])
+def test_while_one_thing_changes_all_else_stays_as_it_is(kind):
+    [once] = alter(SEVEN, 0.5, 0.2, 0.7, kind)
+    twice = alter(SEVEN, [0.5, 0.5], 0.2, 0.7, kind)
+    np.testing.assert_array_equal(twice, [once, once])
+
+
+@pytest.mark.parametrize(
+    ("right", "expected"), [("111", None), ("110", 3), ("100", 2), ("101", None), ("010", 3), ("000", 1)]
+)
+def test_a_digit_is_lost_where_it_is_never_read_right_again(right, expected):
+    assert lost_at(np.array([*right]) == "1", np.array([1, 2, 3])) == expected
+
+
+def test_a_map_tries_whole_pixels_if_they_are_few_and_never_too_many_places():
+    assert places(1).tolist() == [0]
+    np.testing.assert_allclose(places(28 / 31), [0, 1 / 3, 2 / 3, 1])
+    assert len(places(0.1)) == 20
 
 
 # Runs the app, and reports each connection to another machine that any of its packages tries.
@@ -55,12 +70,14 @@ runpy.run_path(sys.argv.pop(1), run_name="__main__")
 
 
 @pytest.fixture(scope="module")
-def server(app, tmp_path_factory):
-    """The address of the app, serving the baseline network. In the end it has tried to reach nothing else,
-    written no picture and complained of nothing that was typed or opened, and ends on Ctrl+C."""
+def server(tmp_path_factory):
+    """The address of the app, with the baseline for both networks. In the end it has tried to reach nothing
+    else, written no picture and complained of nothing that was typed or opened, and ends on Ctrl+C."""
     folder = tmp_path_factory.mktemp("project")
     (folder / "models").mkdir()
+    shutil.copy(ROOT / "models/baseline.keras", folder / "models/baseline.keras")
     shutil.copy(ROOT / "models/baseline.keras", folder / "models/model.keras")
+    shutil.copy(ROOT / "params.yaml", folder)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -107,6 +124,10 @@ class Page(webdriver.Chrome):
         path.write_bytes(content)
         self.find("#pad input").send_keys(str(path))
 
+    def truth(self):
+        """Which digit it is, as the page has it."""
+        return self.execute_script("return document.querySelector('input[type=radio]:checked')?.value")
+
     def field(self, label):
         return self.find(f"input[aria-label$='{label}']")  # of a slider: its number, which comes first
 
@@ -142,33 +163,34 @@ def page(server, browser):
 
 
 def test_it_opens_with_no_answer_reads_strokes_of_the_mouse_and_clear_takes_them_away(page):
-    assert "Draw a digit" in page.text
-    assert page.text.count("0.0 %") == 10
-    page.shows(np.zeros((28, 28)))
+    assert "Draw a digit to see how far either network follows." in page.text
+    assert page.text.count("0.0 %") == 20
     page.draw((0, -100), (0, 100))
-    page.says("This is a 1")
-    percent = [float(number) for number in re.findall(r"([\d.]+) %", page.text)]
+    page.says("This network says 1")
+    page.says("The standard example says 1")
+    percent = [float(number) for number in re.findall(r"([\d.]+) %", page.find("#answer .network0").text)]
     assert np.argmax(percent) == 1
     assert sum(percent) == pytest.approx(100, abs=1)
-    page.find("#pad button").click()
+    page.find("#pad .clear").click()
     page.says("Draw a digit")
     page.draw((-80, -100), (80, -100), (-20, 100))
-    page.says("This is a 7")
+    page.says("This network says 7")
 
 
 def test_a_stroke_of_a_finger_is_read(page):
     x, y = page.find("#pad canvas").location.values()
-    for event, points in [("Start", [(80, 80)]), ("Move", [(260, 80)]), ("Move", [(140, 310)]), ("End", [])]:
+    for event, points in [("Start", [(80, 80)]), ("Move", [(240, 80)]), ("Move", [(140, 270)]), ("End", [])]:
         points = [{"x": x + right, "y": y + down} for right, down in points]
         page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": f"touch{event}", "touchPoints": points})
-    page.says("This is a 7")
+    page.says("This network says 7")
 
 
 def test_each_digit_of_mnist_is_opened_unchanged_and_gets_its_label(page, tmp_path):
     for label, digit in enumerate(DIGITS):
         page.open(tmp_path / f"{label}.png", encode(digit))
         page.shows(digit)
-        assert f"This is a {label}" in page.text
+        page.says(f"This network says {label}")
+        page.find(f"input[type=radio][value='{label}']:checked")
 
 
 def test_a_picture_can_be_dropped(page):
@@ -191,34 +213,91 @@ def test_what_cannot_be_used_is_refused_with_the_reason(page, tmp_path):
         page.says(f"This picture cannot be used: {reason}")
 
 
-def test_the_sliders_of_the_place_are_inactive_until_the_canvas_leaves_a_place_to_choose(app, page, tmp_path):
+def test_of_several_digits_it_warns(page, tmp_path):
+    page.open(tmp_path / "42.png", encode(np.hstack([draw(DIGITS[4]), draw(DIGITS[2])])))
+    page.says(f"In this picture, {SEVERAL}.")
+    page.says("This network says")
+
+
+def test_an_example_is_chosen_by_key_knows_what_it_is_and_can_be_corrected(page):
+    page.find("[aria-label='example: a hard 7']").send_keys(webdriver.Keys.ENTER)
+    page.says("This network says 1")
+    assert page.truth() == "7"
+    lost = "This network loses it at 100 % of its size, the standard example loses it at 100 % of its size."
+    assert page.says(lost)
+    page.execute_script("arguments[0].click()", page.find("input[type=radio][value='1']"))
+    page.until(lambda: lost not in page.text)
+
+
+def test_curves_and_maps_say_what_the_networks_make_of_every_size_place_and_strength(page, tmp_path):
+    from robustness.networks import load_network, predict
+
+    def right(images):
+        return predict(load_network(ROOT / "models/baseline.keras"), images).argmax(axis=1) == 7
+
+    page.open(tmp_path / "7.png", encode(SEVEN))
+    page.shows(SEVEN)
+    assert "Make the digit smaller to see at which places" in page.text
+    sizes = steps([1, 0.2])
+    lost = lost_at(right(alter(SEVEN, sizes, 0.5, 0.5, NONE)), sizes)
+    assert f"This network loses it at {100 * lost:.0f} % of its size" in page.text
+
+    page.set("size, %", 50)
+    over, under = np.meshgrid(places(0.5), places(0.5))
+    share = right(alter(SEVEN, 0.5, over.ravel(), under.ravel(), NONE)).mean()
+    page.says(f"This network is right at {100 * share:.0f} % of the places")
+    assert len(page.find_elements("css selector", "#limits .maps svg.network0 .right")) == round(400 * share)
+
+    page.set("size, %", 100)
+    page.set("alteration", "shot noise")
+    page.says("More and more shot noise")
+    photons = steps([100, 30, 10, 5, 3, 2, 1, 0.5])
+    lost = lost_at(right(alter(SEVEN, 1, 0.5, 0.5, "shot_noise", photons=photons)), photons)
+    said = "never loses it" if lost is None else f"loses it at photons {lost:.3g}"
+    page.says(f"This network {said}")
+    charts = page.find_elements("css selector", "#limits svg")
+    assert all(chart.get_attribute("aria-label") in page.text for chart in charts)
+    assert [chart.get_attribute("role") for chart in charts] == ["img"] * 2
+
+
+def test_the_sliders_of_the_place_are_inactive_until_the_digit_is_smaller(page, tmp_path):
     page.open(tmp_path / "7.png", encode(SEVEN))
     page.shows(SEVEN)
     assert not page.field("across").is_enabled()
-    assert "Left to right; needs a canvas larger than 28." in page.text
-    page.set("canvas", 56)
+    page.set("size, %", 50)
     page.set("across", 1)
     page.set("down", 0)
-    page.shows(app.alter(SEVEN, 56, 1, 0, app.NONE))
-    page.set("canvas", 28)
+    page.shows(alter(SEVEN, 0.5, 1, 0, NONE)[0])
+    page.set("size, %", 100)
     page.until(lambda: not page.field("down").is_enabled())
 
 
-def test_a_number_is_answered_at_every_key_with_the_nearest_that_the_slider_allows(app, page, tmp_path):
+def test_a_number_is_answered_at_every_key_with_the_nearest_that_the_slider_allows(page, tmp_path):
     page.open(tmp_path / "7.png", encode(SEVEN))
-    page.set("canvas", "")
-    for keys, canvas in [("8", 28), ("0", 80), ("0", 280), (3 * webdriver.Keys.BACKSPACE, 28)]:
-        page.field("canvas").send_keys(keys)
-        page.shows(app.alter(SEVEN, canvas, 0.5, 0.5, app.NONE))
+    page.set("size, %", "")
+    for keys, percent in [("4", 10), ("0", 40), ("0", 100), (3 * webdriver.Keys.BACKSPACE, 10)]:
+        page.field("size, %").send_keys(keys)
+        page.shows(alter(SEVEN, percent / 100, 0.5, 0.5, NONE)[0])
         assert "Error" not in page.text
 
 
-def test_a_perturbation_is_altered_by_its_own_sliders_and_never_jumps(app, page, tmp_path):
+def test_an_alteration_is_changed_by_its_own_sliders_and_never_jumps(page, tmp_path):
     page.open(tmp_path / "7.png", encode(SEVEN))
-    page.set("perturbation", "shot_noise")
-    page.shows(app.alter(SEVEN, 28, 0.5, 0.5, "shot_noise"))
+    page.set("alteration", "shot noise")
+    page.shows(alter(SEVEN, 1, 0.5, 0.5, "shot_noise")[0])
     page.set("photons", 500)
-    page.shows(app.alter(SEVEN, 28, 0.5, 0.5, "shot_noise", photons=500))
-    page.set("perturbation", "none")
+    page.shows(alter(SEVEN, 1, 0.5, 0.5, "shot_noise", photons=500)[0])
+    page.set("alteration", "none")
     page.shows(SEVEN)
     page.until(lambda: "photons" not in page.text)
+
+
+def test_it_fits_a_phone(page):
+    screen = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    page.find("[aria-label='example: a 7']").click()
+    page.says("This network says 7")
+    page.set("size, %", 50)
+    page.says("of the places")
+    assert page.execute_script("return document.documentElement.scrollWidth") <= 400
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -11,12 +11,14 @@ from project import ROOT
 
 from robustness import perturbations
 from robustness.evaluation import CLEAN, LISTED, OTHERS
+from robustness.figures import with_unit, words
 from robustness.params import load_params
 from robustness.runs import read_runs, read_side
-from scripts.compare import compare_runs
+from scripts.compare import breaks_at, compare_runs
 
 README = (ROOT / "README.md").read_text()
 FOUND = README[README.index("## What it found") : README.index("## Change something")]
+SETS, BREAKING = re.findall("<details>.*?</details>", FOUND, re.DOTALL)
 COMMANDS = re.findall(r"^((?:python|make) [^#\n]+)", README, re.MULTILINE)
 
 
@@ -46,9 +48,7 @@ def spread(values):
 
 
 def test_the_table_holds_what_five_seeds_gave(accuracies, groups):
-    rows = {
-        row[0]: row[1:] for row in re.findall(r"^\|" + r" (.*?) \|" * 5 + "(.*)\\|$", FOUND, re.MULTILINE)
-    }
+    rows = {row[0]: row[1:] for row in re.findall(r"^\|" + r" (.*?) \|" * 5 + "(.*)\\|$", SETS, re.MULTILINE)}
     assert accuracies.groupby("setting").size().to_dict() == dict.fromkeys(COLUMNS, 5)
     committed = 100 * read_side(str(ROOT / "plots/evaluation")).suites["accuracy"]
     for group, names in groups.items():
@@ -65,6 +65,29 @@ def test_the_table_holds_what_five_seeds_gave(accuracies, groups):
     assert rows.keys() == {"test set"}
 
 
+def test_the_table_of_breaking_points_holds_what_five_seeds_gave():
+    limit = load_params(ROOT / "params.yaml").evaluate.breaking_accuracy
+    runs = [read_runs(f"{ROOT}/benchmarks/recipe.csv:{setting}") for setting in COLUMNS]
+    committed = read_side(str(ROOT / "plots/evaluation"))
+    rows = re.findall(r"^\|" + r" (.*?) \|" * 6 + "$", BREAKING, re.MULTILINE)
+    expected = [
+        ("kind", "strength", "baseline", "this network, augmentation off", "this network", "committed run")
+    ]
+    for (kind, strength), _ in committed.curves.groupby(["kind", "strength"], sort=False):
+        points = [
+            breaks_at([run.curves.query("kind == @kind") for run in side], limit)
+            for side in [*runs, [committed]]
+        ]
+        points[2] = f"**{points[2]}**"
+        expected.append((words(kind), with_unit(kind, strength), *points))
+    assert rows == expected
+    baseline, _, default = (
+        breaks_at([run.curves.query("kind == 'reposition'") for run in side], limit) for side in runs
+    )
+    said = f"until {default} pixels for this network, and until {baseline} for the baseline"
+    assert said in " ".join(FOUND.split())
+
+
 def test_the_committed_run_is_one_of_the_five(accuracies):
     committed = 100 * read_side(str(ROOT / "plots/evaluation")).suites["accuracy"]
     seed = load_params(ROOT / "params.yaml").train.seed
@@ -75,7 +98,8 @@ def test_every_percentage_in_the_text_is_one_that_was_measured(accuracies, group
     means = accuracies.groupby("setting").mean()
     measured = [means, *(means[names].mean(axis=1) for names in groups)]
     known = {f"{value:.1f}" for table in measured for value in np.ravel(table)}
-    said = re.findall(r"([\d.]+) %", FOUND.replace("95 % interval", ""))
+    known.add(f"{100 * load_params(ROOT / 'params.yaml').evaluate.breaking_accuracy:.0f}")
+    said = re.findall(r"([\d.]+) %", FOUND)
     assert len(said) > 8
     assert set(said) <= known
 
