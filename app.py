@@ -39,18 +39,6 @@ PAGE = Path(__file__).parent / "page"
 EXAMPLES = [*range(10), 7, 5]  # the digits of page/examples.png; the last two are hard
 NAMES = ["This network", "The standard example"]
 BLOCK = 64  # images that a network reads at once
-HINT = "Make the digit smaller to see at which places on the sheet it is read."
-MAP_KEY = "Green: read right there. A small orange square: lost. The circle: where it is now."
-NO_ANSWER = {
-    "image": "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAAAAACwAAAAAAQABAAACAkQBADs=",  # black
-    "networks": [{"name": name, "says": None, "percent": [0] * 10} for name in NAMES],
-}
-NO_LIMITS = {
-    "curves": [],
-    "maps": [],
-    "finding": "",
-    "hint": "Draw a digit to see how far either network follows.",
-}
 
 
 def clamp(slider: gr.Slider, number: float | None) -> float:
@@ -91,6 +79,13 @@ def as_data_url(image: np.ndarray) -> str:
     png = io.BytesIO()
     Image.fromarray(image).save(png, "PNG")
     return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
+
+
+NO_ANSWER = {
+    "image": as_data_url(np.zeros((SIDE, SIDE), np.uint8)),
+    "networks": [{"name": name, "says": None, "percent": [0] * 10} for name in NAMES],
+}
+NO_LIMITS = {"curves": [], "maps": []}
 
 
 def examples() -> list[dict[str, Any]]:
@@ -187,10 +182,7 @@ def build_page(networks: Sequence[Predict], curves: dict[str, dict[str, list[flo
                 for name, each in zip(NAMES, found, strict=True)
             ]
         image = as_data_url(alter(values[digit], **set_now)[0])
-        return (
-            {"image": image, "networks": bars},
-            {"curves": figures, "maps": maps, "finding": MAP_KEY, "hint": HINT},
-        )
+        return {"image": image, "networks": bars}, {"curves": figures, "maps": maps}
 
     def read(values: dict[Component, Any]) -> tuple[Any, ...]:
         """Read the digit on the pad, tell which it is, and answer: what goes to digit, label, truth, ..."""
