@@ -174,7 +174,9 @@ def breaks_at(curves: list[pd.DataFrame], limit: float) -> str:
         return broken_at(points[0], values)
     if unbroken := points.count(None):
         return f"{broken_at(None, values)} in {unbroken} of {len(points)}"
-    return f"{np.mean(points):.3g} ± {np.std(points, ddof=1):.2g}"
+    mean, deviation = np.mean(points), np.std(points, ddof=1)
+    decimals = max(0, 2 - int(np.floor(np.log10(mean))))  # three digits of the mean
+    return f"{mean:.{decimals}f} ± {deviation:.{decimals}f}"
 
 
 def print_left_out(before: list[Side], after: list[Side], compared: pd.Index) -> None:
