@@ -1,6 +1,5 @@
 """What is measured of a network on a test set, from its predicted probabilities."""
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from sklearn.metrics import classification_report, log_loss
 from robustness.artifacts import CLEAN
 from robustness.mnist import SIDE
 from robustness.significance import mcnemar, wilson_interval
-from robustness.suites import PICTURES, Suite
+from robustness.suites import PICTURES, Suite, digest
 
 MISTAKES = 24  # the most confident mistakes of each set that are kept for the pictures
 
@@ -58,7 +57,7 @@ def measure(
     return {
         "kind": suite.kind,
         "group": group_of(suite.kind, augmentation),
-        "images": hashlib.sha256(suite.images).hexdigest()[:12],
+        "images": digest(suite.images),
         "count": len(digits),
         "accuracy": digits["correct"].mean(),
         "accuracy_low": low,

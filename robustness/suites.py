@@ -1,5 +1,6 @@
 """The test sets beside MNIST: how one is made, and data/perturbed/SUITE.npz, the file it is kept in."""
 
+import hashlib
 import json
 import zlib
 from collections.abc import Mapping
@@ -34,6 +35,11 @@ def make_suite(digits: Digits, seed: int, name: str, kind: str, **strengths: flo
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     altered, drawn = perturb(digits.images, kind, rng, **strengths)
     return Suite(altered, digits.labels, kind, strengths, drawn)
+
+
+def digest(images: np.ndarray) -> str:
+    """By what the images of a set are told from others: the beginning of their SHA-256, in hexadecimal."""
+    return hashlib.sha256(images).hexdigest()[:12]
 
 
 def save_suite(path: Path, suite: Suite) -> None:

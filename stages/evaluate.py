@@ -42,11 +42,11 @@ def main() -> None:
         calibration.append(evaluation.calibration_table(judged[name], bins).assign(suite=name))
         mistakes.append(evaluation.most_confident_mistakes(judged[name]).assign(suite=name))
 
-    some, curves = evenly(digits, params.evaluate.curve_digits), []
+    some, curves, known = evenly(digits, params.evaluate.curve_digits), [], {}
     for kind, curve in tqdm(params.perturb.curves.items(), "curves", unit=" kinds", disable=None):
         [(strength, values)] = curve.items()
         points = strengthen(some, params.perturb.seed, kind, strength, values)
-        curves.append(measure_curve(points, network, baseline))
+        curves.append(measure_curve(points, network, baseline, known))
     curves = pd.concat(curves)
 
     write_json(EVALUATION, evaluation.rounded(accounts))

@@ -66,7 +66,10 @@ def test_the_random_draws_are_the_same_at_all_strengths():
 def test_each_point_is_measured_for_both_networks():
     [mild, strong] = points = strengthen(TEN, 42, "stripe", "pixels", [0, 14])
     inverted, _ = perturb(DIGITS, "stripe", np.random.default_rng(0), pixels=14)
-    curve = measure_curve(points, knows([*DIGITS]), knows([*inverted]))
+    known = {}
+    curve = measure_curve(points, knows([*DIGITS]), knows([*inverted]), known)
+    # What is known already is not read again.
+    pd.testing.assert_frame_equal(measure_curve(points, None, None, known), curve)
     assert curve["accuracy"].tolist() == [1, 0.1]  # 0 is right by luck
     assert curve["baseline_accuracy"].tolist() == [0.1, 1]
     assert (curve["value"].tolist(), {*curve["strength"]}, {*curve["count"]}) == ([0, 14], {"pixels"}, {10})
