@@ -219,30 +219,13 @@ def draw_curves(
         if len(without):
             off = without.reindex([(kind, value) for value in values]).to_numpy()
             ax.plot(values, off, "^-", color=ORANGE, ms=3, lw=1)
-        ax.plot(values, curve["baseline_accuracy"], "s--", color=GREY, ms=3, lw=1)
-        ax.fill_between(values, curve["accuracy_low"], curve["accuracy_high"], color=BLUE, alpha=0.25, lw=0)
-        ax.plot(values, curve["accuracy"], "o-", color=BLUE, ms=3, lw=1.5)
-        places = values
-        if values.min() > 0 and values.max() > 50 * values.min():
-            places = np.log(values)
-            ax.set_xscale("log")
-            ax.xaxis.set_major_formatter("{x:g}")
-        if values[-1] < values[0]:
-            ax.invert_xaxis()
-        shown = np.abs(places - np.linspace(places[0], places[-1], 5)[:, None]).argmin(axis=1)
-        for value in values[np.unique(shown)]:
-            image = miniature(examples[kind][value])
-            units = ax.get_xaxis_transform(), "offset points"
-            ax.add_artist(AnnotationBbox(image, (value, 1), (0, 11), *units, pad=0, annotation_clip=False))
+        draw_curve(ax, curve, examples[kind])
         ax.set_title(words(kind), fontsize=9, pad=36)
-        units = "axes fraction", "offset points"
-        text = broken_at(ours[kind], values)
-        ax.annotate(text, (0, 1), (0, 24), *units, color=BLUE, fontsize=8)
-        text = f"baseline {broken_at(baselines[kind], values)}"
-        ax.annotate(text, (1, 1), (0, 24), *units, color=GREY, fontsize=8, ha="right")
+        above = {"xytext": (0, 24), "textcoords": "offset points", "xycoords": "axes fraction", "fontsize": 8}
+        ax.annotate(broken_at(ours[kind], values), (0, 1), color=BLUE, **above)
+        theirs = f"baseline {broken_at(baselines[kind], values)}"
+        ax.annotate(theirs, (1, 1), color=GREY, ha="right", **above)
         ax.set_xlabel(with_unit(kind, strength), fontsize=8)
-        ax.set(ylim=(0, 1.03))
-        ax.tick_params(labelsize=8)
     for ax in axes.flat[len(ours) :]:
         ax.axis("off")
     for ax in axes[:, 0]:
@@ -264,6 +247,27 @@ def draw_curves(
         handles["trained on"] = plt.Rectangle((0, 0), 1, 1, color=BLUE, alpha=0.08, lw=0)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5, fontsize=9)
     return figure
+
+
+def draw_curve(ax: plt.Axes, curve: pd.DataFrame, examples: Mapping[float, np.ndarray]) -> None:
+    """Both networks' accuracy against one strength, harder to the right; above, five examples."""
+    values = curve["value"].to_numpy()
+    ax.plot(values, curve["baseline_accuracy"], "s--", color=GREY, ms=3, lw=1)
+    ax.fill_between(values, curve["accuracy_low"], curve["accuracy_high"], color=BLUE, alpha=0.25, lw=0)
+    ax.plot(values, curve["accuracy"], "o-", color=BLUE, ms=3, lw=1.5)
+    ax.set(ylim=(0, 1.03))
+    ax.tick_params(labelsize=8)
+    places = values
+    if values.min() > 0 and values.max() > 50 * values.min():
+        places = np.log(values)
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter("{x:g}")
+    if values[-1] < values[0]:
+        ax.invert_xaxis()
+    shown = np.abs(places - np.linspace(places[0], places[-1], 5)[:, None]).argmin(axis=1)
+    for value in values[np.unique(shown)]:
+        image, units = miniature(examples[value]), (ax.get_xaxis_transform(), "offset points")
+        ax.add_artist(AnnotationBbox(image, (value, 1), (0, 11), *units, pad=0, annotation_clip=False))
 
 
 def holds_longer(ours: float | None, others: float | None, values: Sequence[float]) -> bool:
