@@ -14,6 +14,7 @@ SMALL = {
     "perturb.suites": {
         "repositioned": {"kind": "reposition", "canvas": 56},
         "rotate": {"kind": "rotate", "degrees": 30},
+        "other_writers": {"pictures": "scikit-learn"},
     },
     "perturb.curves": {"reposition": {"canvas": [28, 56, 112]}, "rotate": {"degrees": [0, 30, 90]}},
     "evaluate.curve_digits": 500,
