@@ -4,8 +4,8 @@
     python app.py --port 8000      at another port
     python app.py --host 0.0.0.0   for everyone on your network, say to draw on a phone
 
-Needs the packages in requirements-app.txt, and the network that `dvc repro` trains. The page loads nothing
-from elsewhere; no picture leaves your machine or is written to disk.
+Needs the packages in requirements-app.txt. Where `download.dataset` is not MNIST, it speaks of what that has.
+The page loads nothing from elsewhere; no picture leaves your machine or is written to disk.
 """
 
 import argparse
@@ -23,20 +23,21 @@ import numpy as np
 from gradio.components import Component
 from PIL import Image
 
-from robustness.artifacts import BASELINE, MODEL
+from robustness.artifacts import EXAMPLES, MODEL, baseline_of
 from robustness.command import UserError, run
-from robustness.mnist import SIDE
+from robustness.datasets import Dataset, read_dataset
+from robustness.mnist import CLASSES, SIDE
 from robustness.networks import load_network
 from robustness.own_digit import NONE, SMALLEST, alter, follow, lost_at, places, steps
 from robustness.params import load_params
 from robustness.perturbations import KINDS, Range, ranges
 from robustness.pictures import MAX_BYTES, SEVERAL, PictureError, read_digit
 from robustness.quiet_keras import keras, tensorflow
+from robustness.suites import Suite, load_suite
 
 Predict = Callable[[np.ndarray], np.ndarray]  # uint8 (n, 28, 28) to probabilities (n, 10)
 
 PAGE = Path(__file__).parent / "page"
-EXAMPLES = [*range(10), 7, 5]  # the digits of page/examples.png; the last two are hard
 NAMES = ["This network", "The standard example"]
 BLOCK = 64  # images that a network reads at once
 
@@ -83,21 +84,22 @@ def as_data_url(image: np.ndarray) -> str:
 
 NO_ANSWER = {
     "image": as_data_url(np.zeros((SIDE, SIDE), np.uint8)),
-    "networks": [{"name": name, "says": None, "percent": [0] * 10} for name in NAMES],
+    "networks": [{"name": name, "says": None, "percent": [0] * CLASSES} for name in NAMES],
 }
 NO_LIMITS = {"curves": [], "maps": []}
 
 
-def examples() -> list[dict[str, Any]]:
-    """Digits of MNIST's test set to begin with."""
-    strip = np.array(Image.open(PAGE / "examples.png"))
+def buttons(examples: Suite, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """What page/pad.html shows of images of the test set to begin with: one of each class, then hard ones."""
+    labels = examples.labels.tolist()
     return [
         {
-            "picture": as_data_url(strip[:, SIDE * place : SIDE * (place + 1)]),
+            "picture": as_data_url(image),
             "label": label,
-            "hard": place > 9,
+            "name": classes[label],
+            "hard": label in labels[:place],
         }
-        for place, label in enumerate(EXAMPLES)
+        for place, (image, label) in enumerate(zip(examples.images, labels, strict=True))
     ]
 
 
@@ -144,16 +146,20 @@ def map_of(name: str, probabilities: np.ndarray, label: int, across: float, down
     }
 
 
-def build_page(networks: Sequence[Predict], curves: dict[str, dict[str, list[float]]]) -> gr.Blocks:
+def build_page(
+    networks: Sequence[Predict], curves: dict[str, dict[str, list[float]]], dataset: Dataset, examples: Suite
+) -> gr.Blocks:
     """Lay out the page and connect its parts.
 
-    networks: two of them; curves: from where to where the strength of a kind goes, as in params.yaml.
+    networks: two of them; curves: from where to where the strength of a kind goes, as in params.yaml;
+    dataset: what they know; examples: images to begin with.
     """
+    no_answer = NO_ANSWER | {"classes": dataset.classes}
 
     def answer(values: dict[Component, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """What page/answer.html and page/limits.html show, given the values of `settings`."""
         if values[digit] is None:
-            return NO_ANSWER, NO_LIMITS
+            return no_answer, NO_LIMITS
         chosen, size = values[kind], values[percent] / 100
         set_now = {"size": size, "across": values[across], "down": values[down], "kind": chosen}
         set_now |= {name: values[slider] for name, slider in sliders[chosen].items()}
@@ -168,7 +174,7 @@ def build_page(networks: Sequence[Predict], curves: dict[str, dict[str, list[flo
 
         bars = [100 * each["none"][0] for each in found]
         bars = [
-            {"name": name, "says": int(bar.argmax()), "percent": bar.tolist()}
+            {"name": name, "says": dataset.classes[bar.argmax()], "percent": bar.tolist()}
             for name, bar in zip(NAMES, bars, strict=True)
         ]
         right, maps = values[label], []
@@ -182,14 +188,14 @@ def build_page(networks: Sequence[Predict], curves: dict[str, dict[str, list[flo
                 for name, each in zip(NAMES, found, strict=True)
             ]
         image = as_data_url(alter(values[digit], **set_now)[0])
-        return {"image": image, "networks": bars}, {"curves": figures, "maps": maps}
+        return no_answer | {"image": image, "networks": bars}, {"curves": figures, "maps": maps}
 
     def read(values: dict[Component, Any]) -> tuple[Any, ...]:
         """Read the digit on the pad, tell which it is, and answer: what goes to digit, label, truth, ..."""
         values[digit] = None
         if values[pad] is not None:
             try:
-                reading = read_digit(base64.b64decode(values[pad]["picture"].partition(",")[2]))
+                reading = read_digit(base64.b64decode(values[pad]["picture"].partition(",")[2]), dataset.box)
                 if reading.several:
                     gr.Warning(f"In this picture, {SEVERAL}.")
                 values[digit], values[label] = reading.image, values[pad]["label"]
@@ -197,12 +203,12 @@ def build_page(networks: Sequence[Predict], curves: dict[str, dict[str, list[flo
                     values[label] = int(networks[0](reading.image[None])[0].argmax())
             except (PictureError, binascii.Error) as reason:
                 gr.Warning(f"This picture cannot be used: {reason}.")
-        known = None if values[digit] is None else str(values[label])
+        known = None if values[digit] is None else values[label]
         return values[digit], values[label], known, *answer(values)
 
     def correct(values: dict[Component, Any]) -> tuple[Any, ...]:
         """Take a person's word for which digit it is, and answer."""
-        values[label] = int(values[truth])
+        values[label] = values[truth]
         return values[label], *answer(values)
 
     def show_sliders(chosen: str) -> list[gr.Column]:
@@ -212,21 +218,29 @@ def build_page(networks: Sequence[Predict], curves: dict[str, dict[str, list[flo
         """A digit at its full size has no other place to go."""
         return [gr.update(interactive=percent < 100)] * 2
 
-    with gr.Blocks(title="Try your own digit", analytics_enabled=False) as page:
-        gr.Markdown("# Try your own digit\nDraw it, or drop a picture of it on the pad. Then make it harder.")
+    with gr.Blocks(title=f"Try your own {dataset.thing}", analytics_enabled=False) as page:
+        gr.Markdown(
+            f"# Try your own {dataset.thing}\n"
+            "Draw it, or drop a picture of it on the pad. Then make it harder."
+        )
         digit, label = gr.State(), gr.State()  # an image, and which digit it is
         with gr.Row():
             with gr.Column(min_width=280):
                 script = (PAGE / "pad.js").read_text("utf-8")
                 template = read_templates("pad")
                 pad = gr.HTML(
-                    **template, js_on_load=script, max_bytes=MAX_BYTES, examples=examples(), elem_id="pad"
+                    **template,
+                    js_on_load=script,
+                    max_bytes=MAX_BYTES,
+                    examples=buttons(examples, dataset.classes),
+                    elem_id="pad",
                 )
             with gr.Column(scale=3, min_width=280):
-                result = gr.HTML(NO_ANSWER, **read_templates("answer"), elem_id="answer")
+                result = gr.HTML(no_answer, **read_templates("answer"), elem_id="answer")
         with gr.Row():
             with gr.Column(min_width=280):
-                truth = gr.Radio([*"0123456789"], label="which digit it is", info="Correct it if need be.")
+                choices = [(name, label) for label, name in enumerate(dataset.classes)]
+                truth = gr.Radio(choices, label=f"which {dataset.thing} it is", info="Correct it if need be.")
                 percent = gr.Slider(10, 100, 100, step=1, label="size, %", info="Smaller, on a larger sheet.")
                 needs = "once it is smaller"
                 inactive = {"step": 0.01, "interactive": False}
@@ -274,7 +288,9 @@ def main() -> None:
     parser.add_argument("--port", default=7860, type=int, help="port to serve at (default: 7860)")
     arguments = parser.parse_args()
 
-    page = build_page([quick(load_network(path)) for path in (MODEL, BASELINE)], load_params().perturb.curves)
+    dataset = read_dataset()
+    networks = [quick(load_network(path)) for path in (MODEL, baseline_of(dataset.name))]
+    page = build_page(networks, load_params().perturb.curves, dataset, load_suite(EXAMPLES))
     try:
         _, address, _ = page.launch(
             server_name=arguments.host,

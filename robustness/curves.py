@@ -29,6 +29,21 @@ def strengthen(digits: Digits, seed: int, kind: str, strength: str, values: Sequ
     return [make_suite(digits, seed, kind, kind, **{strength: value}) for value in values]
 
 
+def examples_of(curves: pd.DataFrame, digit: Digits, seed: int) -> dict[str, dict[float, np.ndarray]]:
+    """The only image of `digit` at each point of each curve: KIND -> value -> uint8 (28, 28)."""
+    return {
+        kind: {
+            value: point.images[0]
+            for value, point in zip(
+                curve["value"],
+                strengthen(digit, seed, kind, curve["strength"].iloc[0], curve["value"].tolist()),
+                strict=True,
+            )
+        }
+        for kind, curve in curves.groupby("kind", sort=False)
+    }
+
+
 def measure_curve(
     points: Sequence[Suite], network: Predict, baseline: Predict, known: dict[str, tuple[np.ndarray, ...]]
 ) -> pd.DataFrame:

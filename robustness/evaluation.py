@@ -1,27 +1,86 @@
-"""What is measured of a network on a test set, from its predicted probabilities."""
+"""What is measured of a network: on each test set, and at each strength of each kind of perturbation."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import classification_report, log_loss
+from tqdm import tqdm
 
 from robustness.artifacts import CLEAN
-from robustness.mnist import SIDE
+from robustness.curves import Predict, breaking_points, evenly, measure_curve, strengthen
+from robustness.mnist import CLASSES, SIDE, Digits
+from robustness.params import Evaluate
 from robustness.significance import mcnemar, wilson_interval
 from robustness.suites import PICTURES, Suite, digest
 
 MISTAKES = 24  # the most confident mistakes of each set that are kept for the pictures
+HARD = 2  # of them that are examples on the page
 
 # Two groups of suites, whether or not `train.augment` is on: so that runs with and without it compare alike.
 LISTED = "augmentation_kinds"  # suites of kinds that `train.augmentation` lists
 OTHERS = "other_kinds"
 ALL = "all_suites"
-ELSEWHERE = "elsewhere"  # sets that are not made of MNIST's digits: in none of these means
+ELSEWHERE = "elsewhere"  # sets that are no part of the data set: in none of these means
+
+
+class Results(NamedTuple):
+    """All that is measured of one network."""
+
+    accounts: dict[str, dict[str, Any]]  # of each set, for metrics/evaluation.json
+    summary: dict[str, Any]  # for metrics/summary.json
+    tables: dict[str, pd.DataFrame]  # for plots/evaluation/, by name
+    examples: Suite  # for the page
+
+
+def evaluate(
+    network: Predict,
+    baseline: Predict,
+    sets: Mapping[str, Suite],
+    settings: Evaluate,
+    curves: Mapping[str, Mapping[str, list[float]]],
+    seed: int,
+    augmentation: Mapping[str, Any],
+) -> Results:
+    """Measure a network, beside the baseline, on every set and along every curve; sets: CLEAN and others.
+
+    curves, seed: as `perturb` has them in params.yaml; augmentation: the kinds that `train.augmentation`
+    lists.
+    """
+    judged, accounts, calibration, mistakes = {}, {}, [], []
+    for name, suite in tqdm(sets.items(), "evaluate", unit=" sets", disable=None):
+        probabilities = network(suite.images)
+        judged[name] = judge(suite, probabilities, baseline(suite.images))
+        accounts[name] = measure(suite, judged[name], probabilities, augmentation, settings.calibration_bins)
+        calibration.append(calibration_table(judged[name], settings.calibration_bins).assign(suite=name))
+        mistakes.append(most_confident_mistakes(judged[name]).assign(suite=name))
+
+    clean = sets[CLEAN]
+    some, points, known = evenly(Digits(clean.images, clean.labels), settings.curve_digits), [], {}
+    for kind, curve in tqdm(curves.items(), "curves", unit=" kinds", disable=None):
+        [(strength, values)] = curve.items()
+        altered = strengthen(some, seed, kind, strength, values)
+        points.append(measure_curve(altered, network, baseline, known))
+    points = pd.concat(points)
+
+    suites = pd.DataFrame.from_dict(accounts, orient="index").drop(columns="per_class")
+    tables = {"suites": suites.rename_axis("suite").reset_index()}
+    tables |= {f"predictions/{name}": table[["label", "predicted"]] for name, table in judged.items()}
+    tables |= {"calibration": pd.concat(calibration), "mistakes": pd.concat(mistakes), "curves": points}
+    summary = summarise(accounts, breaking_points(points, settings.breaking_accuracy))
+    return Results(rounded(accounts), rounded(summary), tables, examples(clean, mistakes[0]))
+
+
+def examples(suite: Suite, mistakes: pd.DataFrame) -> Suite:
+    """The first image of each class, by label, and then those that the network gets wrong most surely."""
+    _, first = np.unique(suite.labels, return_index=True)
+    chosen = [*first, *mistakes["image"][:HARD]]
+    return Suite(suite.images[chosen], suite.labels[chosen])
 
 
 def judge(suite: Suite, probabilities: np.ndarray, baseline_probabilities: np.ndarray) -> pd.DataFrame:
-    """One row for each digit of a set: what it is, what it was taken for, and its random parameters.
+    """One row for each image of a set: what it is, what it was taken for, and its random parameters.
 
     Both probabilities: float (n, 10), softmax outputs.
     """
@@ -38,13 +97,13 @@ def judge(suite: Suite, probabilities: np.ndarray, baseline_probabilities: np.nd
     )
 
 
-def group_of(kind: str, augmentation: dict[str, Any]) -> str:
+def group_of(kind: str, augmentation: Mapping[str, Any]) -> str:
     """The group to which a set of this kind belongs: LISTED, OTHERS, ELSEWHERE, or CLEAN for itself."""
     return {CLEAN: CLEAN, PICTURES: ELSEWHERE}.get(kind, LISTED if kind in augmentation else OTHERS)
 
 
 def measure(
-    suite: Suite, digits: pd.DataFrame, probabilities: np.ndarray, augmentation: dict[str, Any], bins: int
+    suite: Suite, digits: pd.DataFrame, probabilities: np.ndarray, augmentation: Mapping[str, Any], bins: int
 ) -> dict[str, Any]:
     """The account of one set in metrics/evaluation.json, from its `judge` table and probabilities (n, 10).
 
@@ -52,8 +111,9 @@ def measure(
     """
     low, high = wilson_interval(digits["correct"])
     report = classification_report(
-        digits["label"], digits["predicted"], labels=range(10), output_dict=True, zero_division=0
+        digits["label"], digits["predicted"], labels=range(CLASSES), output_dict=True, zero_division=0
     )
+    classes = {str(label): report[str(label)] for label in range(CLASSES)}
     return {
         "kind": suite.kind,
         "group": group_of(suite.kind, augmentation),
@@ -62,12 +122,13 @@ def measure(
         "accuracy": digits["correct"].mean(),
         "accuracy_low": low,
         "accuracy_high": high,
-        "loss": log_loss(digits["label"], probabilities, labels=range(10)),
-        "macro_f1": report["macro avg"]["f1-score"],
+        "loss": log_loss(digits["label"], probabilities, labels=range(CLASSES)),
+        # Of the classes that are there: a small set may lack some.
+        "macro_f1": np.mean([each["f1-score"] for each in classes.values() if each["support"]]),
         "calibration_error": calibration_error(calibration_table(digits, bins)),
         "baseline_accuracy": digits["baseline_correct"].mean(),
         "baseline_p": mcnemar(digits["baseline_correct"], digits["correct"])["p"],
-        "per_digit": {digit: report[digit] for digit in map(str, range(10))},
+        "per_class": classes,
     }
 
 

@@ -25,7 +25,9 @@ from sklearn.metrics import confusion_matrix
 
 from robustness.artifacts import CLEAN, HEADLINE
 from robustness.curves import breaking_points
+from robustness.datasets import Dataset
 from robustness.evaluation import ELSEWHERE, LISTED, OTHERS, digit_size
+from robustness.mnist import CLASSES
 from robustness.perturbations import ranges
 from robustness.significance import BETTER, UNCLEAR, WORSE, verdicts
 from robustness.suites import Suite
@@ -48,7 +50,7 @@ STYLE = {
 }
 WIDE, HALF = 8, 5.2  # inches; pictures of one width, one below the other, have letters of one size
 NOTHING = pd.Series(dtype=float)
-CHANCE = 0.1  # the accuracy of guessing among ten digits
+CHANCE = 1 / CLASSES  # the accuracy of guessing
 PERCENT = "{x:.0%}"  # whole percents on an axis
 
 
@@ -58,11 +60,11 @@ def draw_learning_curves(curves: dict[str, pd.DataFrame]) -> Figure:
     for ax, quantity in zip(axes, ("accuracy", "loss"), strict=True):
         for part, colour, line in (("training", ORANGE, "s--"), ("validation", BLUE, "o-")):
             curve = curves[f"{part}/{quantity}"]
-            ax.plot(curve["step"] + 1, curve[quantity], line, color=colour, ms=4, label=f"{part} digits")
+            ax.plot(curve["step"] + 1, curve[quantity], line, color=colour, ms=4, label=f"{part} images")
         ax.set(xlabel="epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     accuracy, loss = (curves[f"validation/{quantity}"][quantity] for quantity in ("accuracy", "loss"))
-    axes[0].set(ylabel="accuracy", title=f"{accuracy.iloc[-1]:.2%} of the validation digits\nare read right")
+    axes[0].set(ylabel="accuracy", title=f"{accuracy.iloc[-1]:.2%} of the validation images\nare read right")
     axes[0].yaxis.set_major_formatter(PercentFormatter(1))
     axes[1].set(
         ylabel="loss (cross-entropy)",
@@ -73,56 +75,70 @@ def draw_learning_curves(curves: dict[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def draw_confusion_matrix(predictions: pd.DataFrame, set_title: str) -> Figure:
-    """Which digit is taken for which. Colour shows mistakes only: the diagonal would drown them."""
-    counts = confusion_matrix(predictions["label"], predictions["predicted"], labels=range(10))
-    mistakes = counts * (1 - np.eye(10, dtype=int))
+def draw_confusion_matrix(predictions: pd.DataFrame, set_title: str, classes: Sequence[str]) -> Figure:
+    """Which class is taken for which. Colour shows mistakes only: the diagonal would drown them."""
+    counts = confusion_matrix(predictions["label"], predictions["predicted"], labels=range(CLASSES))
+    mistakes = counts * (1 - np.eye(CLASSES, dtype=int))
     most = mistakes.max()
     true, taken = np.unravel_index(mistakes.argmax(), mistakes.shape)
-    title = f"{set_title}: {mistakes.sum():,} of {counts.sum():,} digits mistaken"
+    title = f"{set_title}: {mistakes.sum():,} of {counts.sum():,} mistaken"
     if most:
-        title += f",\nmost often {true} taken for {taken} ({most:,} of {counts[true].sum():,})"
+        title += (
+            f",\nmost often {classes[true]} taken for {classes[taken]} ({most:,} of {counts[true].sum():,})"
+        )
     figure, ax = plt.subplots(figsize=(HALF, 5.4))
-    ax.imshow(np.ma.masked_where(np.eye(10), mistakes), cmap="Oranges", vmin=0, vmax=max(most, 1))
+    ax.imshow(np.ma.masked_where(np.eye(CLASSES), mistakes), cmap="Oranges", vmin=0, vmax=max(most, 1))
     for row, column in np.argwhere(counts):
         dark = mistakes[row, column] > 0.6 * most
         colour = GREY if row == column else "white" if dark else "black"
         ax.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", fontsize=8, color=colour)
-    ax.set(title=title, xlabel="predicted digit", ylabel="true digit", xticks=range(10), yticks=range(10))
+    ax.set(title=title, xlabel="predicted", ylabel="true", xticks=range(CLASSES), yticks=range(CLASSES))
+    upright = max(map(len, classes)) < 3
+    ax.set_xticklabels(classes, rotation=0 if upright else 45, ha="center" if upright else "right")
+    ax.set_yticklabels(classes)
     ax.grid(False)
     return figure
 
 
-def draw_before_and_after(before: np.ndarray, after: Suite, columns: int) -> Figure:
-    """A row of digits as they are in MNIST, and the same ones altered; before: uint8 (n, 28, 28)."""
+def draw_before_and_after(before: np.ndarray, after: Suite, columns: int, dataset: Dataset) -> Figure:
+    """A row of images as they are in the data set, and the same ones altered; before: uint8 (n, 28, 28)."""
     figure, axes = plt.subplots(2, columns, figsize=(max(WIDE, 0.4 * columns), 2.3), squeeze=False)
     size = mean_size(after)
-    entitle(figure, f"The same digits in MNIST and repositioned: {size:.0%} of their size, at random places")
-    for row, images, name in ((0, before, "MNIST"), (1, after.images, "repositioned")):
+    entitle(
+        figure,
+        f"The same {dataset.things} in {dataset.title} and repositioned:"
+        f" {size:.0%} of their size, at random places",
+    )
+    for row, images, name in ((0, before, dataset.title), (1, after.images, "repositioned")):
         for ax, image, label in zip(axes[row], images, after.labels, strict=False):
-            show(ax, image, str(label) if row == 0 else "")
+            show(ax, image, dataset.classes[label] if row == 0 else "")
         axes[row, 0].set_ylabel(name)
     return figure
 
 
-def draw_mistakes(images: np.ndarray, mistakes: pd.DataFrame, set_title: str) -> Figure:
-    """The digits that the network gets wrong while being most sure; mistakes: rows of mistakes.csv."""
+def draw_mistakes(
+    images: np.ndarray, mistakes: pd.DataFrame, set_title: str, classes: Sequence[str]
+) -> Figure:
+    """The images that the network gets wrong while being most sure; mistakes: rows of mistakes.csv."""
     columns = 6
     rows = max(1, -(-len(mistakes) // columns))
     figure, axes = plt.subplots(rows, columns, figsize=(HALF, 1.24 * rows + 0.6), squeeze=False)
     title = f"{set_title}: no mistakes"
     if len(mistakes):
-        worst = mistakes.loc[mistakes["confidence"].idxmax()]
+        worst = next(mistakes.nlargest(1, "confidence").itertuples())
         title = (
             f"{set_title}: the most confident mistakes,\n"
-            f"surest of all: {worst['label']} taken for {worst['predicted']}, {worst['confidence']:.1%} sure"
+            f"surest of all: {classes[worst.label]} taken for {classes[worst.predicted]},"
+            f" {worst.confidence:.1%} sure"
         )
     entitle(figure, title)
     for ax in axes.flat:
         ax.axis("off")
     for ax, mistake in zip(axes.flat, mistakes.itertuples(), strict=False):
         ax.axis("on")
-        title = f"{mistake.label} taken for {mistake.predicted}\n{mistake.confidence:.1%} sure"
+        names = classes[mistake.label], classes[mistake.predicted]
+        between = "\n" if max(map(len, names)) > 2 else " "
+        title = f"{names[0]}{between}taken for {names[1]}\n{mistake.confidence:.1%} sure"
         show(ax, images[mistake.image], title)
     return figure
 
@@ -138,7 +154,7 @@ def draw_accuracy_by_suite(
     evaluation = evaluation.assign(colour=verdict.map({BETTER: BLUE, WORSE: RED, UNCLEAR: "black"}))
     best_first = evaluation.sort_values("accuracy", ascending=False, kind="stable")
     headings = {CLEAN: "Not altered", **{group: f"Altered by {title}" for group, title in GROUPS.items()}}
-    headings[ELSEWHERE] = "Not from MNIST"
+    headings[ELSEWHERE] = "From elsewhere"
     groups = {heading: best_first[best_first["group"] == group] for group, heading in headings.items()}
     suites = evaluation[evaluation["group"].isin(GROUPS)]
     lines = [line for name, group in groups.items() if len(group) for line in (name, *group.itertuples())]
@@ -291,7 +307,7 @@ def with_unit(kind: str, strength: str) -> str:
 
 
 def draw_reliability(calibration: pd.DataFrame, evaluation: pd.DataFrame) -> Figure:
-    """Confidence against accuracy on MNIST and the repositioned set; calibration: rows of calibration.csv."""
+    """Confidence against accuracy on the two main sets; calibration: rows of calibration.csv."""
     figure, ax = plt.subplots(figsize=(HALF, 4.2))
     ax.plot([0, 1], [0, 1], color=GREY, lw=1, linestyle="--")
     for name, colour, marker in ((CLEAN, BLUE, "o"), (HEADLINE, ORANGE, "s")):
@@ -304,8 +320,8 @@ def draw_reliability(calibration: pd.DataFrame, evaluation: pd.DataFrame) -> Fig
     ax.set(xlabel="confidence of the network", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     errors = evaluation["calibration_error"]
     ax.set_title(
-        f"Confidence is off by {100 * errors[CLEAN]:.1f} points on MNIST,\n"
-        f"by {100 * errors[HEADLINE]:.1f} points on repositioned digits"
+        f"Confidence is off by {100 * errors[CLEAN]:.1f} points on clean images,\n"
+        f"by {100 * errors[HEADLINE]:.1f} points on repositioned ones"
     )
     ax.xaxis.set_major_formatter(PERCENT)
     ax.yaxis.set_major_formatter(PERCENT)
@@ -314,31 +330,33 @@ def draw_reliability(calibration: pd.DataFrame, evaluation: pd.DataFrame) -> Fig
 
 
 def draw_every_suite(images: Mapping[str, np.ndarray], evaluation: pd.DataFrame, columns: int) -> Figure:
-    """A row of the same digits for every set, with its accuracy; images: SET -> uint8 (n, 28, 28)."""
+    """A row of images of every set, with its accuracy; images: SET -> uint8 (n, 28, 28)."""
     accuracy = evaluation["accuracy"]
     rows = sorted(images, key=lambda name: (name != CLEAN, -accuracy[name]))
     size = max(WIDE, 0.4 * columns), 0.6 * len(rows) + 0.5
     figure, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False)
     entitle(
         figure,
-        "The first digits of every set, and how many of the set are read right:\n"
+        "The first images of every set, and how many of the set are read right:\n"
         f"from {accuracy.max():.1%} ({words(accuracy.idxmax())})"
         f" to {accuracy.min():.1%} ({words(accuracy.idxmin())})",
     )
     for row, name in zip(axes, rows, strict=True):
         for ax, image in zip(row, images[name], strict=False):
             show(ax, image)
+        for ax in row[len(images[name]) :]:
+            ax.axis("off")
         row[0].set_ylabel(f"{words(name)}  {accuracy[name]:.1%}", rotation=0, ha="right", va="center")
     return figure
 
 
 def miniature(image: np.ndarray) -> OffsetImage:
-    """A digit, uint8 (28, 28), as large as a line of text."""
+    """An image, uint8 (28, 28), as large as a line of text."""
     return OffsetImage(255 - image, zoom=0.6, cmap="gray", norm=plt.Normalize(0, 255))
 
 
 def show(ax: plt.Axes, image: np.ndarray, title: str = "") -> None:
-    """Show one digit, uint8 (28, 28), as ink on paper."""
+    """Show one image, uint8 (28, 28), as ink on paper."""
     ax.imshow(image, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
@@ -348,18 +366,27 @@ def show(ax: plt.Axes, image: np.ndarray, title: str = "") -> None:
 
 
 def mean_size(suite: Suite) -> float:
-    """How large the digits of a repositioned set are on average, 1 being their size in MNIST."""
+    """How large what a repositioned set shows is on average, 1 being its size in the clean set."""
     return float(digit_size(suite.drawn["canvas"], suite.drawn["zoom"]).mean())
 
 
 def words(name: str) -> str:
     """How people call a set."""
-    return "MNIST" if name == CLEAN else name.replace("_", " ")
+    return name.replace("_", " ")
 
 
-def titles(split: str) -> dict[str, str]:
-    """What the two main sets are called in full, by name; split: "test" or "validation"."""
-    return {CLEAN: f"MNIST {split} set", HEADLINE: f"Repositioned {split} set"}
+def titles(dataset: Dataset, split: str, evaluation: pd.DataFrame) -> dict[str, str]:
+    """The sets of which each mistake is shown, by name, and what they are called in full: the two main ones
+    and those from elsewhere.
+
+    split: "test" or "validation"; evaluation: one row a set.
+    """
+    elsewhere = evaluation.index[evaluation["group"] == ELSEWHERE]
+    return {
+        CLEAN: f"{dataset.title} {split} set",
+        HEADLINE: f"Repositioned {split} set",
+        **{name: words(name).capitalize() for name in elsewhere},
+    }
 
 
 def entitle(figure: Figure, title: str) -> None:

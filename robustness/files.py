@@ -2,10 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
@@ -42,3 +46,16 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write indented JSON, as git and people read it."""
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_zip(path: Path, members: Mapping[str, bytes]) -> None:
+    """Write an archive, uncompressed, the same content always as the same bytes, whatever the Python."""
+    with whole_file(path) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+
+
+def write_table(path: Path, table: "pd.DataFrame") -> None:
+    """Write CSV, numbers to four decimals."""
+    with whole_file(path) as partial:
+        table.to_csv(partial, index=False, float_format="%.4f", lineterminator="\n")

@@ -1,47 +1,50 @@
 """The networks that can be trained, by name, and any network as a file.
 
-The contract of a network: uint8 images, shape (n, 28, 28), 0 = background, 255 = ink, to probabilities of the
-ten digits, float32 (n, 10). It is a plain Keras file that loads without this project, on any Keras backend.
+The contract of a network: uint8 images, shape (n, 28, 28), 0 = background, 255 = ink, to probabilities of ten
+classes, float32 (n, 10). It is a plain Keras file that loads without this project, on any Keras backend.
 
 To add one, write a function here that returns a `keras.Model` and decorate it with `@network`; then
-`train.network` in params.yaml may name it. A network that comes compiled keeps its optimizer and its loss;
-any other is trained as robustness/training.py says.
+`train.network` in params.yaml may name it, and `train.network_options` hold its arguments. A network that
+comes compiled keeps its optimizer and its loss; any other is trained as robustness/training.py says.
 """
 
+import inspect
 import json
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from robustness.artifacts import BASELINE, MODEL
+from robustness.artifacts import BASELINES, MODEL
 from robustness.command import UserError
-from robustness.files import whole_file
+from robustness.files import write_zip
 from robustness.mnist import SIDE
 from robustness.quiet_keras import keras
 
 BATCH = 1000  # digits that are predicted at once
 
 REMEDIES = {
-    MODEL: "make it with `dvc repro train`",
-    BASELINE: f"bring it back with `git checkout {BASELINE}`",
+    MODEL.parent: "make it with `dvc repro train`",
+    BASELINES: "make it with `python -m scripts.baseline`",
 }
 
-NETWORKS: dict[str, Callable[[], keras.Model]] = {}
+NETWORKS: dict[str, Callable[..., keras.Model]] = {}
 
 
-def network(function: Callable[[], keras.Model]) -> Callable[[], keras.Model]:
+def network(function: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
     """Enter `function` in `NETWORKS` under its own name."""
     NETWORKS[function.__name__] = function
     return function
 
 
 @network
-def global_pooling() -> keras.Model:
-    """A convolutional network that asks what is in the image, not where."""
+def global_pooling(channels: int = 48) -> keras.Model:
+    """A convolutional network that asks what is in the image, not where; channels: of its last layers."""
     layers = keras.layers
 
     def convolution(filters: int, strides: int = 1) -> list[keras.layers.Layer]:
@@ -62,9 +65,9 @@ def global_pooling() -> keras.Model:
             # Half the resolution at once: all that follows costs a quarter.
             layers.Conv2D(16, 5, strides=2, padding="same", activation="relu"),
             layers.Conv2D(32, 3, padding="same", activation="relu"),
-            *convolution(48, strides=2),
-            *convolution(48),
-            *convolution(48),
+            *convolution(channels, strides=2),
+            *convolution(channels),
+            *convolution(channels),
             # The strongest response anywhere, because the digit may be anywhere.
             layers.GlobalMaxPooling2D(),
             layers.Dense(10, activation="softmax"),
@@ -97,11 +100,25 @@ def standard() -> keras.Model:
     return example
 
 
-def build_network(name: str) -> keras.Model:
-    """Build the network of that name, untrained; UserError if there is none, or if it breaks the contract."""
+def build_network(name: str, options: Mapping[str, Any] = MappingProxyType({})) -> keras.Model:
+    """Build the network of that name, untrained; options: arguments of its function.
+
+    Raises UserError if there is none of that name or it has no such options, or if it breaks the contract.
+    """
     if name not in NETWORKS:
         raise UserError(f"params.yaml: train.network: got {name!r}; allowed: {', '.join(NETWORKS)}")
-    built = NETWORKS[name]()
+    known = inspect.signature(NETWORKS[name]).parameters
+    for option in options:
+        if option not in known:
+            allowed = ", ".join(known) or "none"
+            raise UserError(
+                f"params.yaml: train.network_options: got {option}; allowed for {name}: {allowed}"
+            )
+    try:
+        built = NETWORKS[name](**options)
+    # Any exception: whatever Keras raises of an option that cannot be, such as -1 channels.
+    except Exception as error:
+        raise UserError(f"the network {name} cannot be built with {dict(options)}: {error!s:.300}") from None
     check_contract(built, f"the network {name}")
     try:
         with TemporaryDirectory() as folder:
@@ -144,7 +161,7 @@ def load_network(path: Path = MODEL) -> keras.Model:
         loaded = keras.saving.load_model(path, compile=False, safe_mode=True)
     # Any exception: on a damaged file Keras raises a dozen types.
     except Exception as error:
-        remedy = REMEDIES.get(path, "name another file")
+        remedy = REMEDIES.get(path.parent, "name another file")
         raise UserError(f"{path} is missing or damaged ({error!s:.300}); {remedy}") from None
     check_contract(loaded, path)
     return loaded
@@ -153,13 +170,12 @@ def load_network(path: Path = MODEL) -> keras.Model:
 def save_network(network: keras.Model, path: Path = MODEL) -> None:
     """Write a network without its optimizer, the same weights always as the same bytes."""
     [images], [probabilities] = network.inputs, network.outputs
-    with whole_file(path) as partial:
-        keras.Model(images, probabilities, name="mnist_classifier").save(partial)
-        with zipfile.ZipFile(partial) as archive:
+    with TemporaryDirectory() as folder:
+        saved = Path(folder, "network.keras")
+        keras.Model(images, probabilities, name="mnist_classifier").save(saved)
+        with zipfile.ZipFile(saved) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}
-        # Keras writes down the time, and the memory addresses of objects that layers may share: none do.
-        members["metadata.json"] = json.dumps({"keras_version": keras.__version__}).encode()
-        members["config.json"] = re.sub(rb', "shared_object_id": \d+', b"", members["config.json"])
-        with zipfile.ZipFile(partial, "w") as archive:
-            for name, content in members.items():
-                archive.writestr(zipfile.ZipInfo(name), content)
+    # Keras writes down the time, and the memory addresses of objects that layers may share: none do.
+    members["metadata.json"] = json.dumps({"keras_version": keras.__version__}).encode()
+    members["config.json"] = re.sub(rb', "shared_object_id": \d+', b"", members["config.json"])
+    write_zip(path, members)

@@ -13,9 +13,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from ruamel.yaml import YAML, YAMLError
 
-from robustness.artifacts import CLEAN, HEADLINE
+from robustness.artifacts import CLEAN, HEADLINE, OWN, SCIKIT_LEARN
 from robustness.command import UserError
-from robustness.mnist import SIDE, TEST_DIGITS, TRAINING_DIGITS
+from robustness.datasets import DATASETS, Known, own_dataset
+from robustness.mnist import CLASSES, SIDE
 
 
 class Section(BaseModel):
@@ -51,9 +52,33 @@ class Source(Section):
         return " ".join(next(pair for pair in self if pair[1]))
 
 
+class OwnDataset(Section):
+    """Four IDX files of the user's own, gzipped or not, under the names of MNIST's."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    folder: Annotated[str, Field(min_length=1)]
+    classes: Annotated[list[str], Field(min_length=CLASSES, max_length=CLASSES)]
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> "OwnDataset":
+        if self.name in DATASETS:
+            raise ValueError(f"name: got {self.name}, which is taken; allowed: any other")
+        if len({*self.classes}) < CLASSES:
+            raise ValueError("classes: got a name twice; allowed: each once")
+        return self
+
+
 class Download(Section):
-    sources: Annotated[list[Source], Field(min_length=1)]
+    dataset: str | dict[str, Any]
+    sources: dict[Literal[tuple(DATASETS)], Annotated[list[Source], Field(min_length=1)]]
     timeout_seconds: Annotated[float, Field(gt=0, le=3600)]
+
+    def chosen(self) -> tuple[Known, list[Source]]:
+        """The data set that is chosen, and where its files come from."""
+        if isinstance(self.dataset, dict):
+            own = OwnDataset.model_validate(self.dataset)
+            return own_dataset(own.name, own.classes), [Source(folder=own.folder)]
+        return DATASETS[self.dataset], self.sources[self.dataset]
 
 
 class Perturb(Section):
@@ -64,6 +89,7 @@ class Perturb(Section):
 
 class Train(Section):
     network: str
+    network_options: dict[str, Any]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     training_digits: Annotated[int, Field(ge=1)]
     validation_digits: Annotated[int, Field(ge=1)]
@@ -73,20 +99,11 @@ class Train(Section):
     augment: bool
     augmentation: dict[str, dict[str, Any]]
 
-    @model_validator(mode="after")
-    def _digits_fit(self) -> "Train":
-        total = self.training_digits + self.validation_digits
-        if total > TRAINING_DIGITS:
-            raise ValueError(
-                f"training_digits + validation_digits: got {total}; allowed: at most {TRAINING_DIGITS}"
-            )
-        return self
-
 
 class Evaluate(Section):
     split: Literal["test", "validation"]
     calibration_bins: Annotated[int, Field(ge=1, le=100)]
-    curve_digits: Annotated[int, Field(ge=1, le=TEST_DIGITS)]
+    curve_digits: Annotated[int, Field(ge=1)]
     breaking_accuracy: Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -110,6 +127,7 @@ def load_params(path: str | Path = "params.yaml") -> Params:
     augmentation; what it got and what is allowed.
     """
     params = validate(Params, read_yaml(path), path)
+    _check_dataset(params.download, f"{path}: download.dataset")
     if params.perturb.suites.get(HEADLINE, {}).get("kind") != "reposition":
         raise UserError(f"{path}: perturb.suites.{HEADLINE}: expected this headline set, of kind reposition")
     for name, suite in params.perturb.suites.items():
@@ -141,11 +159,24 @@ def read_yaml(path: str | Path) -> Any:
         raise UserError(f"{path} is not valid YAML: {error}") from None
 
 
+def _check_dataset(download: Download, where: str) -> None:
+    """One whose sources are named, or {name: ..., folder: ..., classes: [...]}, one of the user's own."""
+    if isinstance(download.dataset, dict):
+        validate(OwnDataset, download.dataset, where)
+    elif download.dataset not in download.sources:
+        allowed = f"{', '.join(download.sources)}, or {{name: ..., folder: ..., classes: [...]}}"
+        raise UserError(f"{where}: got {download.dataset!r}; allowed: {allowed}")
+
+
 def _check_suite(suite: dict[str, Any], where: str) -> None:
-    """{kind: rotate, degrees: 30}, strengths as the kind allows; or {pictures: scikit-learn}."""
+    """{kind: rotate, degrees: 30}, strengths as the kind allows; or {pictures: FOLDER}."""
     if "pictures" in suite:
-        schema = create_model("Pictures", __base__=Section, pictures=(Literal["scikit-learn"], ...))
-        validate(schema, suite, where)
+        validate(create_model("Pictures", __base__=Section, pictures=(str, ...)), suite, where)
+        source = suite["pictures"]
+        # DVC watches data/own, and would not see a change elsewhere.
+        if source != SCIKIT_LEARN and (".." in source or not Path(source).is_relative_to(OWN)):
+            allowed = f"{SCIKIT_LEARN}, {OWN}, or a folder in it"
+            raise UserError(f"{where}: pictures: got {source!r}; allowed: {allowed}")
         return
     kind = suite.get("kind")
     if not isinstance(kind, str) or kind not in _kinds():

@@ -17,7 +17,7 @@ MAX_BYTES = 2**24
 MAX_PIXELS = 50_000_000  # as phone cameras make; a file of a few kilobytes can hold a thousand times as many
 MIN_SIDE = 8  # pixels
 
-BOX = 20  # pixels: of the longest side of a digit in MNIST
+BOX = 20  # pixels: of the longest side of a digit in MNIST; robustness/datasets.py has that of others
 
 WORKING_SIDE = 384  # pixels: enough for a digit a tenth as high as the picture
 # On blank paper, a soft shadow makes up to 40 grey levels of contrast, noise 5 times its standard deviation.
@@ -40,12 +40,12 @@ class Reading(NamedTuple):
 SEVERAL = "there seem to be several digits, and all are read as one; give each a picture of its own"
 
 
-def read_digit(content: bytes) -> Reading:
-    """Turn an image file into what the network reads.
+def read_digit(content: bytes, box: int = BOX) -> Reading:
+    """Turn an image file into what the network reads; box: pixels of the longest side of what it shows.
 
     Raises PictureError if the file is not an image, too large or too small, or blank.
     """
-    return to_mnist(decode(content))
+    return to_mnist(decode(content), box)
 
 
 def decode(content: bytes) -> Image.Image:
@@ -83,12 +83,12 @@ def to_grey(picture: Image.Image) -> Image.Image:
     return picture.convert("L")
 
 
-def to_mnist(picture: Image.Image) -> Reading:
+def to_mnist(picture: Image.Image, box: int = BOX) -> Reading:
     """Make of a picture (mode L) what MNIST would have made of it.
 
     As in LeCun et al. 1998 (https://doi.org/10.1109/5.726791, section III.A), the digit is scaled to fit a
-    box of 20 x 20 pixels, and its centre of mass moved to the middle of the image. A picture of 28 x 28
-    pixels with a black border is such an image already, and returned as it is.
+    box, there of 20 x 20 pixels, and its centre of mass moved to the middle of the image. A picture of
+    28 x 28 pixels with a black border is such an image already, and returned as it is.
 
     Raises PictureError if the picture is too small or blank.
     """
@@ -101,7 +101,7 @@ def to_mnist(picture: Image.Image) -> Reading:
         return Reading(pixels)
     picture.thumbnail((WORKING_SIDE, WORKING_SIDE))
     ink = find_ink(np.array(picture, np.float32))
-    return Reading(centre(fit_box(crop(ink))), several_digits(ink))
+    return Reading(centre(fit_box(crop(ink), box)), several_digits(ink))
 
 
 def border(pixels: np.ndarray) -> np.ndarray:
@@ -170,9 +170,9 @@ def crop(ink: np.ndarray) -> np.ndarray:
     return (ink * soft_edge)[box]
 
 
-def fit_box(ink: np.ndarray) -> np.ndarray:
-    """Scale ink to 20 pixels on its longest side: float32, 0 to 1."""
-    height, width = (max(round(side * BOX / max(ink.shape)), 1) for side in ink.shape)
+def fit_box(ink: np.ndarray, box: int) -> np.ndarray:
+    """Scale ink to so many pixels on its longest side: float32, 0 to 1."""
+    height, width = (max(round(side * box / max(ink.shape)), 1) for side in ink.shape)
     ink = np.asarray(Image.fromarray(ink).resize((width, height), Image.Resampling.BILINEAR))
     # A thin pen leaves grey lines two pixels wide. In white they are as thick as MNIST's.
     return np.clip(ink / np.percentile(ink[ink > ink.max() / 10], 70), 0, 1)

@@ -12,8 +12,9 @@ import jinja2
 import pandas as pd
 from matplotlib.figure import Figure
 
-from robustness.artifacts import CLEAN, HEADLINE
+from robustness.artifacts import CLEAN, HEADLINE, SCIKIT_LEARN
 from robustness.curves import breaking_points
+from robustness.datasets import Dataset
 from robustness.evaluation import ELSEWHERE, LISTED, OTHERS
 from robustness.figures import broken_at, mean_size, with_unit, words
 from robustness.params import Train
@@ -86,6 +87,7 @@ def write_report(
     training: dict[str, Any],
     settings: Train,
     suites: dict[str, Suite],
+    dataset: Dataset,
     split: str,
     sweep: pd.DataFrame,
     curves: pd.DataFrame,
@@ -93,9 +95,9 @@ def write_report(
 ) -> str:
     """Return the page; evaluation, training: what is in metrics/evaluation.json and training.json.
 
-    split: which digits of MNIST the network was evaluated on, "test" or "validation"; sweep: the table of a
-    sweep, with which this one run is compared; curves: rows of curves.csv; limit: of accuracy, below which a
-    network is broken.
+    split: which images of the data set the network was evaluated on, "test" or "validation"; sweep: the table
+    of a sweep, with which this one run is compared; curves: rows of curves.csv; limit: of accuracy, below
+    which a network is broken.
     """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -125,10 +127,12 @@ def write_report(
         training=training,
         settings=settings,
         size=mean_size(suites[HEADLINE]),
+        dataset=dataset,
         split=split,
         seeds=over_seeds(sweep, evaluation),
         experiment=found_in(sweep, evaluation),
         OTHERS=OTHERS,
         CLEAN=CLEAN,
+        SCIKIT_LEARN=SCIKIT_LEARN,
         HEADLINE=HEADLINE,
     )

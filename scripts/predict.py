@@ -1,11 +1,12 @@
-"""Name the digit in a picture: PNG, JPEG, ... of one handwritten digit -> its label and probability.
+"""Name what a picture shows: PNG, JPEG, ... of one handwritten digit -> its class and probability.
 
     python -m scripts.predict photo.jpg drawing.png
     python -m scripts.predict --json *.png
 
-A picture with several digits side by side is predicted as if it held one, with a warning. Exit codes: 0, all
-files were predicted; 1, some could not be (a line each on the standard error stream says why, and the others
-are predicted all the same), or there is no network; 2, the command line is wrong.
+A picture with several digits side by side is predicted as if it held one, with a warning. A network that was
+trained on another data set than MNIST names what that shows. Exit codes: 0, all files were predicted; 1, some
+could not be (a line each on the standard error stream says why, and the others are predicted all the same),
+or there is no network; 2, the command line is wrong.
 """
 
 import argparse
@@ -15,22 +16,25 @@ import sys
 import numpy as np
 
 from robustness.command import run
+from robustness.datasets import read_dataset
 from robustness.pictures import FORMATS, MAX_BYTES, SEVERAL, PictureError, read_digit
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        "python -m scripts.predict", description="Name the handwritten digit in each picture."
+        "python -m scripts.predict",
+        description="Name the handwritten digit, or whatever the network knows, in each picture.",
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help=", ".join(FORMATS))
     parser.add_argument("--json", action="store_true", help="print a list of predictions, for machines")
     arguments = parser.parse_args()
 
+    dataset = read_dataset()
     files, digits = [], []
     for file in arguments.files:
         try:
             with open(file, "rb") as content:
-                reading = read_digit(content.read(MAX_BYTES + 1))
+                reading = read_digit(content.read(MAX_BYTES + 1), dataset.box)
             files.append(file)
             digits.append(reading.image)
             if reading.several:
@@ -48,6 +52,7 @@ def main() -> None:
         {
             "file": file,
             "label": int(row.argmax()),
+            "class": dataset.classes[row.argmax()],
             "probability": float(row.max()),
             "probabilities": row.tolist(),
         }
@@ -57,7 +62,7 @@ def main() -> None:
         print(json.dumps(predictions, indent=2))
     else:
         for prediction in predictions:
-            print("{file}: {label} ({probability:.1%})".format(**prediction))
+            print("{file}: {class} ({probability:.1%})".format(**prediction))
     if len(files) < len(arguments.files):
         sys.exit(1)
 

@@ -1,18 +1,26 @@
-"""Fetch the four MNIST files: sources in params.yaml -> data/raw/, uncompressed, whatever they came from.
+"""Fetch the data set: sources in params.yaml -> data/raw/, four IDX files; data/dataset.json, what they show.
 
 Run it with `dvc repro download`.
 """
 
 from robustness.artifacts import RAW
 from robustness.command import run_stage
+from robustness.datasets import write_dataset
+from robustness.mnist import SPLITS, load_split
 from robustness.params import load_params
 from robustness.sources import fetch
 
 
 def main() -> None:
     params = load_params().download
-    origins = fetch(RAW, params.sources, params.timeout_seconds)
-    print(f"{RAW}: all MNIST files, checksums verified, {' and '.join(dict.fromkeys(origins.values()))}")
+    (dataset, files), sources = params.chosen()
+    origins = fetch(RAW, sources, params.timeout_seconds, files)
+    counts = [len(load_split(RAW, split).labels) for split in SPLITS]
+    write_dataset(dataset)
+    print(
+        f"{RAW}: {dataset.title}, {' and '.join(f'{count:,}' for count in counts)} images,"
+        f" {' and '.join(dict.fromkeys(origins.values()))}"
+    )
 
 
 if __name__ == "__main__":

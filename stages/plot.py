@@ -6,7 +6,6 @@ web, that of this project, .dvc/plots_page.html, takes it from this file. Run it
 
 import json
 
-import numpy as np
 import pandas as pd
 import vl_convert
 from matplotlib import pyplot as plt
@@ -16,7 +15,8 @@ from robustness import artifacts
 from robustness import figures as draw
 from robustness.artifacts import CLEAN, HEADLINE
 from robustness.command import run_stage
-from robustness.curves import mean_over_seeds, strengthen
+from robustness.curves import examples_of, mean_over_seeds
+from robustness.datasets import Dataset, read_dataset
 from robustness.files import whole_file, write_text
 from robustness.mnist import Digits, evaluation_digits
 from robustness.params import Params, load_params
@@ -33,25 +33,10 @@ def read_curves() -> dict[str, pd.DataFrame]:
     }
 
 
-def examples_of(curves: pd.DataFrame, digit: Digits, seed: int) -> dict[str, dict[float, np.ndarray]]:
-    """The digit as it looks at each point of each curve: KIND -> value -> uint8 (28, 28)."""
-    return {
-        kind: {
-            value: point.images[0]
-            for value, point in zip(
-                curve["value"],
-                strengthen(digit, seed, kind, curve["strength"].iloc[0], curve["value"].tolist()),
-                strict=True,
-            )
-        }
-        for kind, curve in curves.groupby("kind", sort=False)
-    }
-
-
 def draw_figures(
-    sets: dict[str, Suite], evaluation: pd.DataFrame, params: Params, titles: dict[str, str]
+    sets: dict[str, Suite], evaluation: pd.DataFrame, params: Params, dataset: Dataset, titles: dict[str, str]
 ) -> dict[str, plt.Figure]:
-    """All figures, by the name of their file; sets: MNIST first, then the altered ones."""
+    """All figures, by the name of their file; sets: the clean one first, then the others."""
     examples = params.plot.examples
     first = Digits(sets[CLEAN].images[:1], sets[CLEAN].labels[:1])
     images = {name: suite.images for name, suite in sets.items()}
@@ -60,7 +45,7 @@ def draw_figures(
     }
     figures = {
         "learning_curves": draw.draw_learning_curves(read_curves()),
-        "before_and_after": draw.draw_before_and_after(images[CLEAN], sets[HEADLINE], examples),
+        "before_and_after": draw.draw_before_and_after(images[CLEAN], sets[HEADLINE], examples, dataset),
         "every_suite": draw.draw_every_suite(images, evaluation, examples),
         "accuracy_by_suite": draw.draw_accuracy_by_suite(
             evaluation, {name: images[name][0] for name in sets}
@@ -77,13 +62,13 @@ def draw_figures(
     for name, title in titles.items():
         predictions = pd.read_csv(artifacts.TABLES / f"predictions/{name}.csv")
         mistakes = tables["mistakes"].query("suite == @name")
-        figures[f"confusion_{name}"] = draw.draw_confusion_matrix(predictions, title)
-        figures[f"mistakes_{name}"] = draw.draw_mistakes(images[name], mistakes, title)
+        figures[f"confusion_{name}"] = draw.draw_confusion_matrix(predictions, title, dataset.classes)
+        figures[f"mistakes_{name}"] = draw.draw_mistakes(images[name], mistakes, title, dataset.classes)
     return figures
 
 
 def print_headline(evaluation: pd.DataFrame, titles: dict[str, str]) -> None:
-    """Print accuracy and loss on the two main sets, and where all the rest is to be found."""
+    """Print accuracy and loss on the sets that have a title, and where all the rest is to be found."""
     print(f"\n{'':28}accuracy    loss")
     for name, title in titles.items():
         accuracy, loss = evaluation.loc[name, ["accuracy", "loss"]]
@@ -95,15 +80,15 @@ def main() -> None:
     params = load_params()
     suites = load_suites(artifacts.PERTURBED)
     accounts = json.loads(artifacts.EVALUATION.read_text())
-    evaluation = pd.DataFrame.from_dict(accounts, orient="index").drop(columns="per_digit")
+    evaluation = pd.DataFrame.from_dict(accounts, orient="index").drop(columns="per_class")
 
     plt.rcParams.update(draw.STYLE)
-    split = params.evaluate.split
-    titles = draw.titles(split)
+    split, dataset = params.evaluate.split, read_dataset()
+    titles = draw.titles(dataset, split, evaluation)
     digits = evaluation_digits(artifacts.RAW, split, params.train.validation_digits)
     sets = {CLEAN: Suite(*digits)} | suites
     pictures = {}
-    figures = draw_figures(sets, evaluation, params, titles)
+    figures = draw_figures(sets, evaluation, params, dataset, titles)
     for name, figure in tqdm(figures.items(), "plot", unit=" pictures", disable=None):
         path = artifacts.FIGURES / f"{name}.png"
         with whole_file(path) as partial:
@@ -117,6 +102,7 @@ def main() -> None:
         training,
         params.train,
         suites,
+        dataset,
         split,
         sweep,
         curves,

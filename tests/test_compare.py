@@ -16,7 +16,7 @@ from scripts.compare import compare, compare_runs, draw_comparison, main
 
 def side(wrong=0, images=None, seed=None, **groups):
     """A network that is wrong in the first so many of 1000 digits of each set; SET=its group."""
-    groups = groups or {"mnist": "mnist", "repositioned": LISTED}
+    groups = groups or {"clean": "clean", "repositioned": LISTED}
     images = {name: name if images is None else images for name in groups}
     suites = pd.DataFrame({"group": groups, "images": images, "count": 1000, "accuracy": 1 - wrong / 1000})
     return Side(suites, dict.fromkeys(groups, np.arange(1000) >= wrong), NO_CURVES, seed)
@@ -126,8 +126,8 @@ def test_a_clear_difference_is_called_by_its_direction():
 
 
 def test_only_sets_of_the_same_images_are_compared():
-    after = side(20, mnist="mnist", fog=OTHERS)
-    assert list(compare(side(60), after).index) == ["mnist"]
+    after = side(20, clean="clean", fog=OTHERS)
+    assert list(compare(side(60), after).index) == ["clean"]
     with pytest.raises(UserError, match="evaluated on different images"):
         compare(side(60), side(20, images="other"))
 
@@ -141,7 +141,7 @@ def test_the_picture_says_on_how_many_sets_it_is_better():
 
 def test_the_command_prints_a_row_a_set_and_the_mean_of_each_group(command):
     output = command(
-        side(60, mnist="mnist", rotate=LISTED, fog=OTHERS), side(20, mnist="mnist", rotate=LISTED, fog=OTHERS)
+        side(60, clean="clean", rotate=LISTED, fog=OTHERS), side(20, clean="clean", rotate=LISTED, fog=OTHERS)
     )
     line = row(output, "rotate")
     assert line[:4] + line[6:8] + line[9:] == ["rotate", "94.00%", "98.00%", "+4.00", "0", "40", "better"]
@@ -153,8 +153,8 @@ def test_the_command_prints_a_row_a_set_and_the_mean_of_each_group(command):
 
 def test_the_command_says_why_a_set_is_left_out(command):
     before, after = (
-        side(mnist="mnist", rotate=LISTED, fog=OTHERS),
-        side(mnist="mnist", rotate=LISTED, edges=OTHERS),
+        side(clean="clean", rotate=LISTED, fog=OTHERS),
+        side(clean="clean", rotate=LISTED, edges=OTHERS),
     )
     after.suites.loc["rotate", "images"] = "others"
     output = command(before, after)
@@ -166,10 +166,10 @@ def test_the_command_says_why_a_set_is_left_out(command):
 def test_each_set_is_judged_by_its_own_labels(tmp_path):
     write(tmp_path / "side", side(100))
     pd.DataFrame({"label": [1, 2, 3], "predicted": [1, 2, 9]}).to_csv(
-        tmp_path / "side/predictions/mnist.csv", index=False
+        tmp_path / "side/predictions/clean.csv", index=False
     )
     correct = read_side(str(tmp_path / "side")).correct
-    assert correct["mnist"].tolist() == [True, True, False]
+    assert correct["clean"].tolist() == [True, True, False]
     assert correct["repositioned"].mean() == 0.9
 
 
@@ -196,7 +196,7 @@ def test_settings_whose_seeds_agree_to_the_digit_get_a_verdict():
 def test_digits_are_lost_and_gained_between_runs_with_the_same_seed():
     before = [side(60, seed=1), side(40, seed=2), side(40, seed=3)]
     after = [side(10, seed=4), side(30, seed=3), side(70, seed=2)]
-    assert compare_runs(before, after).loc["mnist", ["lost", "gained"]].tolist() == [15, 5]
+    assert compare_runs(before, after).loc["clean", ["lost", "gained"]].tolist() == [15, 5]
 
 
 def test_experiments_are_compared_by_the_pattern_of_their_names(experiment, printed):
@@ -208,8 +208,8 @@ def test_experiments_are_compared_by_the_pattern_of_their_names(experiment, prin
     experiment("new-late", side(999, seed=9))
     output = printed("old-*", "new-[0-9]")
     change = ["94.00%", "±", "0.20", "98.00%", "±", "0.20", "+4.00", "±", "0.45", "0.0", "40.0"]
-    assert row(output, "mnist ")[1:-2] == change
-    assert row(output, "mnist ")[-1] == "better"
+    assert row(output, "clean ")[1:-2] == change
+    assert row(output, "clean ")[-1] == "better"
     mean = "94.00% ± 0.20 before, 98.00% ± 0.20 after, change +4.00 ± 0.45"
     assert f"mean of 1 sets of kinds in the augmentation: {mean}\n" in output
     assert "fewer than" not in output
@@ -246,12 +246,12 @@ def test_two_runs_of_one_seed_are_refused(experiment, table):
 def test_only_sets_that_are_the_same_in_all_runs_of_a_side_are_compared(experiment, printed):
     for seed, fog in enumerate(("fog", "fog", "other")):
         more = {"edges": OTHERS} if seed else {}
-        run = side(20 + seed, seed=seed, mnist="mnist", fog=OTHERS, **more)
+        run = side(20 + seed, seed=seed, clean="clean", fog=OTHERS, **more)
         run.suites.loc["fog", "images"] = fog
         experiment(f"old-{seed}", run)
-        experiment(f"new-{seed}", side(seed=seed, mnist="mnist", fog=OTHERS, edges=OTHERS, zigzag=LISTED))
+        experiment(f"new-{seed}", side(seed=seed, clean="clean", fog=OTHERS, edges=OTHERS, zigzag=LISTED))
     output = printed("old-*", "new-*")
-    assert row(output, "mnist")[-1] == "better"
+    assert row(output, "clean")[-1] == "better"
     assert "not compared, their images differ: fog\n" in output
     assert "not compared, not in every run: edges\n" in output
     assert "not compared, only after: zigzag\n" in output

@@ -73,11 +73,11 @@ def test_a_set_is_measured_even_if_digits_never_occur_or_are_never_predicted():
     wilson = account["accuracy_low"], account["accuracy_high"]
     assert wilson == pytest.approx((0.3006, 0.9544), abs=1e-4)
     assert account["loss"] == pytest.approx(-(3 * np.log(0.775) + np.log(0.025)) / 4)
-    assert account["macro_f1"] == pytest.approx((4 / 5 + 2 / 3) / 10)
+    assert account["macro_f1"] == pytest.approx((4 / 5 + 2 / 3) / 2)  # of those that occur
     assert account["calibration_error"] == pytest.approx(0.025)
     assert account["baseline_p"] == 1  # they disagree on one digit
-    assert account["per_digit"]["1"]["recall"] == 0.5
-    assert account["per_digit"]["2"]["f1-score"] == 0
+    assert account["per_class"]["1"]["recall"] == 0.5
+    assert account["per_class"]["2"]["f1-score"] == 0
 
 
 def test_the_most_confident_mistakes_come_first_with_their_number_in_the_set():
@@ -97,7 +97,7 @@ def test_the_most_confident_mistakes_come_first_with_their_number_in_the_set():
         "rotate": "augmentation_kinds",
         "fog": "augmentation_kinds",
         "edges": "other_kinds",
-        "mnist": "mnist",
+        "clean": "clean",
         "pictures": "elsewhere",
     }.items(),
 )
@@ -111,24 +111,24 @@ def account(accuracy, baseline=0.5, group="augmentation_kinds"):
 
 
 def test_the_summary_has_every_set_and_means_over_the_altered_ones():
-    mnist, fog = account(1, group="mnist"), account(0.25, group="other_kinds")
-    accounts = {"mnist": mnist, "rotate": account(0.5), "shear": account(0.75), "fog": fog}
+    clean, fog = account(1, group="clean"), account(0.25, group="other_kinds")
+    accounts = {"clean": clean, "rotate": account(0.5), "shear": account(0.75), "fog": fog}
     summary = summarise(accounts | {"others": account(0.125, group="elsewhere")}, {"fog": None})
-    assert summary["accuracy"] == {"mnist": 1, "rotate": 0.5, "shear": 0.75, "fog": 0.25, "others": 0.125}
-    assert summary["loss"] == {"mnist": 0, "rotate": 0.5, "shear": 0.25, "fog": 0.75, "others": 0.875}
+    assert summary["accuracy"] == {"clean": 1, "rotate": 0.5, "shear": 0.75, "fog": 0.25, "others": 0.125}
+    assert summary["loss"] == {"clean": 0, "rotate": 0.5, "shear": 0.25, "fog": 0.75, "others": 0.875}
     assert summary["breaking_point"] == {"fog": None}
     assert summary["mean_accuracy"] == {"all_suites": 0.5, "augmentation_kinds": 0.625, "other_kinds": 0.25}
     assert summary["worst_accuracy"] == 0.25
 
 
 def test_a_mean_over_no_suites_is_left_out():
-    means = summarise({"mnist": account(1, group="mnist"), "rotate": account(0.5)}, {})["mean_accuracy"]
+    means = summarise({"clean": account(1, group="clean"), "rotate": account(0.5)}, {})["mean_accuracy"]
     assert means == {"all_suites": 0.5, "augmentation_kinds": 0.5}
 
 
 def test_mean_corruption_error_is_the_mean_ratio_of_errors_where_the_baseline_makes_any():
     accounts = {
-        "mnist": account(1, baseline=0.9, group="mnist"),
+        "clean": account(1, baseline=0.9, group="clean"),
         "rotate": account(0.9, 0.8),
         "fog": account(0.7, 0.6),
     }

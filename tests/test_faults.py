@@ -68,7 +68,7 @@ def test_a_killed_stage_leaves_nothing_that_the_next_run_does_not_mend(finished,
 def test_any_stage_may_be_killed_at_any_moment(finished, project, request):
     if not request.config.getoption("--kills"):
         pytest.skip("takes ten seconds a kill; --kills 20 does it")
-    project.set("download.sources", [{"folder": str(finished / "data/raw")}])
+    project.set("download.sources.mnist", [{"folder": str(finished / "data/raw")}])
     rng = random.Random(0)
     for kill in range(request.config.getoption("--kills")):
         stage = list(STAGES)[kill % len(STAGES)]

@@ -9,6 +9,7 @@ import pytest
 from matplotlib.text import Text
 
 from robustness.artifacts import CLEAN
+from robustness.datasets import FASHION_MNIST, MNIST
 from robustness.evaluation import ELSEWHERE, LISTED, OTHERS
 from robustness.figures import (
     STYLE,
@@ -56,7 +57,7 @@ def evaluation(**accuracies):
             "baseline_p": np.where((accuracy - 0.5).abs() > 0.05, 0.001, 0.5),
             "calibration_error": 0.123,
             "group": [
-                {"mnist": CLEAN, "fog": OTHERS, "others": ELSEWHERE}.get(name, LISTED) for name in accuracies
+                {"clean": CLEAN, "fog": OTHERS, "others": ELSEWHERE}.get(name, LISTED) for name in accuracies
             ],
         }
     )
@@ -75,38 +76,41 @@ def test_learning_curves_state_the_final_validation_accuracy(epochs):
 
 @pytest.mark.parametrize(
     ("wrong", "stated"),
-    [(1, ["3 of 30 digits mistaken", "1 taken for 7 (3 of 3)"]), (None, ["0 of 30 digits mistaken"])],
+    [(1, ["3 of 30 mistaken", "trouser taken for sneaker (3 of 3)"]), (None, ["0 of 30 mistaken"])],
 )
 def test_a_confusion_matrix_states_the_most_frequent_mistake_if_there_is_one(wrong, stated):
     predictions = pd.DataFrame({"label": LABELS, "predicted": np.where(wrong == LABELS, 7, LABELS)})
-    written = words(draw_confusion_matrix(predictions, "Some set"))
+    written = words(draw_confusion_matrix(predictions, "Some set", FASHION_MNIST.classes))
     assert all(part in written for part in ["Some set: ", *stated])
     assert ("most often" in written) == (wrong is not None)
 
 
 @pytest.mark.parametrize("columns", [1, 30])
-def test_before_and_after_states_the_size_of_the_digits(columns):
-    assert "50%" in words(draw_before_and_after(IMAGES, SUITE, columns))
+def test_before_and_after_states_the_size_of_what_is_shown(columns):
+    written = words(draw_before_and_after(IMAGES, SUITE, columns, FASHION_MNIST))
+    assert "The same articles in Fashion-MNIST and repositioned: 50% of their size" in written
 
 
 def test_mistakes_are_shown_with_what_they_are_and_what_they_were_taken_for():
     mistakes = pd.DataFrame({"image": [11], "label": [1], "predicted": [7], "confidence": [0.987]})
-    written = words(draw_mistakes(IMAGES, mistakes, "Some set"))
+    written = words(draw_mistakes(IMAGES, mistakes, "Some set", MNIST.classes))
     assert "1 taken for 7\n98.7% sure" in written
-    assert "Some set: no mistakes" in words(draw_mistakes(IMAGES, mistakes[:0], "Some set"))
+    named = words(draw_mistakes(IMAGES, mistakes, "Some set", FASHION_MNIST.classes))
+    assert "trouser\ntaken for sneaker\n98.7% sure" in named
+    assert "Some set: no mistakes" in words(draw_mistakes(IMAGES, mistakes[:0], "Some set", MNIST.classes))
 
 
 def test_accuracy_by_suite_states_the_mean_and_the_hardest_and_groups_the_sets():
     figure = draw_accuracy_by_suite(
-        evaluation(mnist=0.99, rotate=0.876, fog=0.321, edges=0.5, zigzag=0.4, others=0.1)
+        evaluation(clean=0.99, rotate=0.876, fog=0.321, edges=0.5, zigzag=0.4, others=0.1)
     )
     written = words(figure)
     assert "1 of 4 altered sets are read better than by the baseline network, 2 worse" in written
     assert "52.4% right on average against 50.0%; hardest: fog, 32.1%" in written
     heights = {text.get_text(): text.xy[1] for text in figure.axes[0].texts if hasattr(text, "xy")}
     listed, others = heights["Altered by kinds in the augmentation"], heights["Altered by other kinds"]
-    assert listed < heights["rotate"] < heights["edges"] < others < heights["fog"] < heights["Not from MNIST"]
-    perfect = words(draw_accuracy_by_suite(evaluation(mnist=1, repositioned=1)))
+    assert listed < heights["rotate"] < heights["edges"] < others < heights["fog"] < heights["From elsewhere"]
+    perfect = words(draw_accuracy_by_suite(evaluation(clean=1, repositioned=1)))
     assert "hardest: repositioned, 100.0%" in perfect
 
 
@@ -154,14 +158,14 @@ def test_a_single_curve_can_be_drawn():
 
 def test_reliability_states_the_calibration_error_of_both_sets():
     table = pd.DataFrame({"confidence": [0.5, 1.0], "accuracy": [0.4, 1.0], "count": [1, 99]})
-    tables = pd.concat([table.assign(suite="mnist"), table.assign(suite="repositioned")])
-    assert words(draw_reliability(tables, evaluation(mnist=1, repositioned=0.5))).count("12.3 points") == 2
+    tables = pd.concat([table.assign(suite="clean"), table.assign(suite="repositioned")])
+    assert words(draw_reliability(tables, evaluation(clean=1, repositioned=0.5))).count("12.3 points") == 2
 
 
 @pytest.mark.parametrize("columns", [1, 30])
-def test_every_suite_is_shown_with_its_accuracy_mnist_first_and_then_the_best(columns):
-    images = dict.fromkeys(["mnist", "fog", "rotate_2"], IMAGES)
-    figure = draw_every_suite(images, evaluation(mnist=0.8, rotate_2=0.876, fog=0.321), columns)
+def test_every_suite_is_shown_with_its_accuracy_the_clean_one_first_and_then_the_best(columns):
+    images = dict.fromkeys(["clean", "fog", "rotate_2"], IMAGES)
+    figure = draw_every_suite(images, evaluation(clean=0.8, rotate_2=0.876, fog=0.321), columns)
     rows = [axes.get_ylabel() for axes in figure.axes[::columns]]
-    assert rows == ["MNIST  80.0%", "rotate 2  87.6%", "fog  32.1%"]
+    assert rows == ["clean  80.0%", "rotate 2  87.6%", "fog  32.1%"]
     assert "from 87.6% (rotate 2) to 32.1% (fog)" in words(figure)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from robustness.command import UserError
-from robustness.mnist import evaluation_digits, load_split, read_idx, to_idx
+from robustness.mnist import Digits, evaluation_digits, held_out, load_split, read_idx, to_idx
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
 LABELS = np.array([7, 0, 9], np.uint8)
@@ -27,6 +27,12 @@ def test_a_split_comes_back_as_it_was_written(tmp_path):
 def test_missing_data_says_which_command_fetches_it(tmp_path):
     with pytest.raises(UserError, match=r"train-images-idx3-ubyte: no such file.*dvc repro download"):
         load_split(tmp_path / "raw", "train")
+
+
+def test_no_more_can_be_held_out_than_leaves_some_to_train_on():
+    np.testing.assert_array_equal(held_out(Digits(IMAGES, LABELS), 2).labels, LABELS[1:])
+    with pytest.raises(UserError, match=r"train\.validation_digits: got 3; allowed: less than 3"):
+        held_out(Digits(IMAGES, LABELS), 3)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,16 @@ def test_an_unknown_network_is_refused_with_those_there_are():
         build_network("alexnet")
 
 
+def test_the_options_of_a_network_are_the_arguments_of_its_function():
+    assert build_network("global_pooling", {"channels": 8}).count_params() < 10_000
+    with pytest.raises(UserError, match="network_options: got colour; allowed for global_pooling: channels"):
+        build_network("global_pooling", {"colour": 8})
+    with pytest.raises(UserError, match="network_options: got channels; allowed for standard: none"):
+        build_network("standard", {"channels": 8})
+    with pytest.raises(UserError, match=r"global_pooling cannot be built with {'channels': 'many'}: "):
+        build_network("global_pooling", {"channels": "many"})
+
+
 @pytest.mark.parametrize(
     ("network", "found"),
     [

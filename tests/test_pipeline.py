@@ -32,8 +32,8 @@ def accuracy(project):
 def test_a_clean_clone_runs_all_stages_and_ends_with_the_accuracies(finished):
     assert re.findall(r"Running stage '(\w+)'", finished.output) == list(STAGES)
     table = re.findall(r"test set +([\d.]+%)", finished.output)
-    assert table == [f"{accuracy(finished)[name]:.2%}" for name in ("mnist", "repositioned")]
-    assert accuracy(finished)["mnist"] > 0.9
+    assert table == [f"{accuracy(finished)[name]:.2%}" for name in ("clean", "repositioned")]
+    assert accuracy(finished)["clean"] > 0.9
     assert all(contents for contents in finished.results().values())
     assert not finished.temporary_files()
 
@@ -63,7 +63,7 @@ def test_a_changed_setting_reruns_only_what_depends_on_it(project, key, value, s
 
 
 def test_changed_sources_fetch_nothing_while_the_files_are_right(project):
-    project.set("download.sources", [{"folder": "nowhere"}])
+    project.set("download.sources.mnist", [{"folder": "nowhere"}])
     again = project.run("dvc repro")
     assert stages_run(again) == ["download"]
     assert "already there" in again.stdout
@@ -88,7 +88,7 @@ def test_a_curve_begins_with_the_clean_digits_and_breaks_where_the_summary_says(
     }
     clean = curves[curves["value"].isin([0, 28])]
     assert (clean["accuracy"].nunique(), clean["images"].nunique()) == (1, 1)
-    predictions = pd.read_csv(finished / "plots/evaluation/predictions/mnist.csv")[::20]
+    predictions = pd.read_csv(finished / "plots/evaluation/predictions/clean.csv")[::20]
     assert clean["accuracy"].iloc[0] == (predictions["label"] == predictions["predicted"]).mean()
     assert {*curves["count"]} == {500}
     said = finished.read_json("metrics/summary.json")["breaking_point"]
@@ -108,15 +108,15 @@ def test_the_baseline_is_an_experiment_that_is_compared_by_name_with_the_last_co
     project.run("dvc exp run -S train.network=standard -S train.augment=false -n baseline")
     after = accuracy(project)
     assert project.read_json("metrics/training.json")["parameters"] == 34_826
-    assert after["mnist"] > 0.9
+    assert after["clean"] > 0.9
     assert after["repositioned"] < before["repositioned"] - 0.2
 
     rows = csv.DictReader(project.run("dvc exp show --csv").stdout.splitlines())
     [row] = [row for row in rows if row["Experiment"] == "baseline"]
-    assert (row["train.network"], float(row["accuracy.mnist"])) == ("standard", after["mnist"])
+    assert (row["train.network"], float(row["accuracy.clean"])) == ("standard", after["clean"])
 
     difference = project.run("dvc metrics diff")
-    for name in ("mnist", "repositioned"):
+    for name in ("clean", "repositioned"):
         assert re.search(rf"accuracy.{name} +{before[name]} +{after[name]}", difference.stdout)
     # The same suites in each group on both sides, whether or not the augmentation is on.
     assert re.search(r"mean_accuracy.augmentation_kinds +\d\S* +\d", difference.stdout)
@@ -128,7 +128,7 @@ def test_the_baseline_is_an_experiment_that_is_compared_by_name_with_the_last_co
 
     compared = project.run("python -m scripts.compare HEAD baseline --picture out.png").stdout
     assert compared.startswith("baseline compared with HEAD:")
-    assert re.search(f"mnist +{before['mnist']:.2%} +{after['mnist']:.2%}", compared)
+    assert re.search(f"clean +{before['clean']:.2%} +{after['clean']:.2%}", compared)
     assert (project / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -142,13 +142,13 @@ def test_recipes_are_compared_on_held_out_digits_without_training_again(project)
     assert {account["count"] for account in accounts.values()} == {1000}
     # What training said of the same digits.
     validation = project.read_json("metrics/training.json")["validation"]
-    assert accounts["mnist"]["accuracy"] == pytest.approx(validation["accuracy"], abs=0.001)
+    assert accounts["clean"]["accuracy"] == pytest.approx(validation["accuracy"], abs=0.001)
     page = (project / "plots/report.html").read_text()
     assert "the numbers of 1,000 validation digits, not of the test set" in page
     assert "MNIST validation set: " in page
     assert "MNIST test set: " not in page
     table = re.findall(r"validation set +([\d.]+%)", ran.stdout)
-    assert table == [f"{accuracy(project)[name]:.2%}" for name in ("mnist", "repositioned")]
+    assert table == [f"{accuracy(project)[name]:.2%}" for name in ("clean", "repositioned")]
 
 
 # Passing it on

@@ -13,7 +13,8 @@ import pytest
 from pictures import DIGITS, draw, encode, photograph
 from project import ROOT
 
-from robustness.artifacts import BASELINE
+from robustness.artifacts import DATASET, MODEL, baseline_of
+from robustness.datasets import MNIST, write_dataset
 from robustness.pictures import FORMATS, SEVERAL
 
 RULES = 40 * (np.arange(400) % 40 < 2)[:, None]
@@ -35,10 +36,11 @@ SHEETS = {
 }
 
 
-def predict(folder, *arguments):
+def predict(folder, *arguments, dataset=MNIST):
     """Run the command in a folder with a network."""
     (folder / "models").mkdir()
-    shutil.copy(ROOT / BASELINE, folder / "models/model.keras")
+    shutil.copy(ROOT / baseline_of("mnist"), folder / MODEL)
+    write_dataset(dataset, folder / DATASET)
     command = [sys.executable, "-m", "scripts.predict", *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)

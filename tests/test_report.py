@@ -48,7 +48,7 @@ def test_a_browser_shows_every_picture_on_any_screen_and_asks_no_host_for_anythi
 
 def test_the_tables_hold_what_was_measured(page, evaluation):
     table = {(row[0], len(row)): row[1:] for row in rows(page)}
-    sets = evaluation["mnist"], evaluation["repositioned"]
+    sets = evaluation["clean"], evaluation["repositioned"]
     assert [cell[:5] for cell in table["This network", 4][:2]] == [f"{each['accuracy']:.1%}" for each in sets]
     assert table["Baseline", 4][:2] == [f"{each['baseline_accuracy']:.1%}" for each in sets]
     for name, strength, listed in (("repositioned", "canvas 56", "yes"), ("rotate", "degrees 30", "no")):
@@ -63,17 +63,17 @@ def test_the_tables_hold_what_was_measured(page, evaluation):
         ]
     for digit in "0123456789":
         shares = [
-            each["per_digit"][digit][share] for each in sets for share in ("recall", "precision", "f1-score")
+            each["per_class"][digit][share] for each in sets for share in ("recall", "precision", "f1-score")
         ]
         assert table[digit, 7] == [f"{share:.1%}" for share in shares]
 
 
 def test_what_a_picture_is_said_to_show_is_what_was_found(page, evaluation):
     said = " ".join(re.findall(r'alt="([^"]*)"', page))
-    for title, name in (("MNIST", "mnist"), ("Repositioned", "repositioned")):
+    for title, name in (("MNIST", "clean"), ("Repositioned", "repositioned")):
         wrong = round(10_000 * (1 - evaluation[name]["accuracy"]))
         assert f"{title} test set: {wrong:,} of 10,000 digits mistaken" in said
-    suites = {name: account["accuracy"] for name, account in evaluation.items() if name != "mnist"}
+    suites = {name: account["accuracy"] for name, account in evaluation.items() if name != "clean"}
     hardest = min(suites, key=suites.get)
     assert f"hardest: {hardest}, {suites[hardest]:.1%}" in said
 
@@ -110,7 +110,7 @@ def written(suites, augment=True, network="global_pooling", epochs=1, count=10_0
     share = {"recall": 0.5, "precision": 0.5, "f1-score": 0.5}
     numbers = {"accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 1.0}
     numbers |= {"baseline_accuracy": 0.7, "calibration_error": 0.1, "count": count, "images": "same"}
-    account = numbers | {"per_digit": dict.fromkeys("0123456789", share)}
+    account = numbers | {"per_class": dict.fromkeys("0123456789", share)}
     augmentation = {"impulse_noise": {"probability": 0.25, "fraction": [0, 1]}}
     changes = {"network": network, "epochs": epochs, "augment": augment, "augmentation": augmentation}
     settings = load_params(ROOT / "params.yaml").train.model_copy(update=changes)
@@ -119,12 +119,12 @@ def written(suites, augment=True, network="global_pooling", epochs=1, count=10_0
     return " ".join(
         write_report(
             AnyPicture(),
-            {name: account | {"group": group} for name, group in {"mnist": "mnist", **suites}.items()},
+            {name: account | {"group": group} for name, group in {"clean": "clean", **suites}.items()},
             {"parameters": 12_345},
             settings,
             dict.fromkeys(suites, suite),
             split,
-            swept("default", "others", mnist=[0.5]) if sweep is None else sweep,
+            swept("default", "others", clean=[0.5]) if sweep is None else sweep,
             CURVES,
             0.9,
         ).split()
@@ -181,9 +181,9 @@ def test_of_validation_digits_it_says_so_and_claims_nothing_of_the_test_set():
 
 def test_beside_the_run_stand_the_seeds_of_a_sweep_on_the_same_images():
     suites = {"repositioned": LISTED, "fog": OTHERS, "edges": OTHERS}
-    default = swept("default", mnist=[0.9, 0.92], repositioned=[0.8, 0.8], fog=[0.5, 0.7], edges=[0.3, 0.3])
-    other = swept("no_augmentation", mnist=[0.6, 0.6], fog=[0.1, 0.1])
-    page = written(suites, sweep=pd.concat([default, other, swept("other", "of another set", mnist=[0, 0])]))
+    default = swept("default", clean=[0.9, 0.92], repositioned=[0.8, 0.8], fog=[0.5, 0.7], edges=[0.3, 0.3])
+    other = swept("no_augmentation", clean=[0.6, 0.6], fog=[0.1, 0.1])
+    page = written(suites, sweep=pd.concat([default, other, swept("other", "of another set", clean=[0, 0])]))
     table = {(row[0], len(row)): row[1:] for row in rows(page)}
     assert table["default 2 seeds", 4] == ["91.00 ± 1.41%", "80.00 ± 0.00%", "45.00 ± 7.07%"]
     assert table["no augmentation 2 seeds", 4] == ["60.00 ± 0.00%", "", ""]
@@ -194,7 +194,7 @@ def test_beside_the_run_stand_the_seeds_of_a_sweep_on_the_same_images():
 
 
 def test_a_run_that_is_one_of_the_sweep_is_called_so():
-    sweep = swept("default", mnist=[0.8, 0.9], repositioned=[0.9, 0.9])
+    sweep = swept("default", clean=[0.8, 0.9], repositioned=[0.9, 0.9])
     assert "This run is one of them, <em>default-s1</em>" in written({"repositioned": LISTED}, sweep=sweep)
 
 

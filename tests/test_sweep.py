@@ -263,10 +263,10 @@ def test_an_applied_trial_needs_only_its_pictures_drawn(clone):
 
 def test_two_settings_are_compared_by_the_names_of_their_trials(swept):
     compared = swept.run("python -m scripts.compare 'augment-false-*' 'augment-true-*'").stdout
-    table = pd.read_csv(swept / "sweep.csv").query("suite == 'mnist'")
+    table = pd.read_csv(swept / "sweep.csv").query("suite == 'clean'")
     means = table.groupby("setting")["accuracy"].mean()
     before, after = (re.escape(f"{means[name]:.2%}") for name in ("augment-false", "augment-true"))
-    assert re.search(rf"^mnist +{before} ± +\S+ +{after} ± ", compared, re.MULTILINE)
+    assert re.search(rf"^clean +{before} ± +\S+ +{after} ± ", compared, re.MULTILINE)
 
 
 def test_the_same_command_again_runs_nothing_and_says_the_same(swept):

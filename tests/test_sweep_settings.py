@@ -231,9 +231,9 @@ def test_the_seconds_that_training_prints_are_found_among_other_output():
 
 SUITES = pd.DataFrame(
     {
-        "suite": ["mnist", "repositioned", "rotate", "edges", "fog"],
-        "kind": ["mnist", "reposition", "rotate", "edges", "fog"],
-        "group": ["mnist", LISTED, LISTED, OTHERS, OTHERS],
+        "suite": ["clean", "repositioned", "rotate", "edges", "fog"],
+        "kind": ["clean", "reposition", "rotate", "edges", "fog"],
+        "group": ["clean", LISTED, LISTED, OTHERS, OTHERS],
         "images": "abc",
         "count": 100,
         "loss": 0.1,
@@ -286,7 +286,7 @@ def test_the_picture_has_a_dot_a_seed_and_says_which_setting_is_best_on_altered_
     assert [text.get_text() for text in legend.get_texts()] == ["bad", "good"]
     # From the bottom, by the mean of `good`; whose dots lie below those of `bad`.
     labels = [text.get_text() for text in axes.get_yticklabels()]
-    assert [label.lower() for label in labels] == ["edges", "fog", "repositioned", "rotate", "mnist"]
+    assert [label.lower() for label in labels] == ["edges", "fog", "repositioned", "rotate", "clean"]
     dots = pd.DataFrame(axes.collections[1].get_offsets(), columns=["x", "y"]).round(4)
     assert dots.groupby("y")["x"].agg(sorted).to_dict() == {
         -0.3: [0.7, 0.7],

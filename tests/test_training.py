@@ -5,6 +5,7 @@ import pytest
 
 from robustness import checkpoint
 from robustness.checkpoint import digest, load_checkpoint, save_checkpoint
+from robustness.command import UserError
 from robustness.mnist import SPLITS, Digits, evaluation_digits, to_idx
 from robustness.networks import NETWORKS
 from robustness.params import Train
@@ -19,6 +20,7 @@ DIGITS = Digits(IMAGES, LABELS)
 
 PARAMS = Train(
     network="tiny",
+    network_options={"rate": 0.2},
     seed=1,
     epochs=3,
     batch_size=16,
@@ -30,9 +32,9 @@ PARAMS = Train(
 )
 
 
-def tiny():
+def tiny(rate):
     """A network that is quick to compile, and draws at random within itself."""
-    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dropout(0.2)]
+    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dropout(rate)]
     return keras.Sequential([keras.Input((28, 28)), *layers, keras.layers.Dense(10, "softmax")])
 
 
@@ -50,6 +52,11 @@ def test_the_last_digits_are_held_out_and_so_many_of_the_others_trained_on():
     np.testing.assert_array_equal(training.labels, LABELS[:45])
     np.testing.assert_array_equal(validation.images, IMAGES[50:])
     np.testing.assert_array_equal(validation.labels, LABELS[50:])
+
+
+def test_no_more_digits_are_used_than_there_are():
+    with pytest.raises(UserError, match=r"training_digits \+ .* got 61; allowed: at most 60, as many as the"):
+        split(DIGITS, PARAMS.model_copy(update={"training_digits": 51}))
 
 
 def test_the_validation_digits_to_evaluate_on_are_the_last_and_none_of_them_is_trained_on(tmp_path):

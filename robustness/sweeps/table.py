@@ -50,7 +50,7 @@ def _account(rows: pd.DataFrame) -> pd.Series:
     group = rows.set_index("suite")["group"]
     return pd.Series(
         {
-            "MNIST": accuracy[CLEAN],
+            CLEAN: accuracy[CLEAN],
             "repositioned": accuracy[HEADLINE],
             "listed kinds": accuracy[group == LISTED].mean(),
             "other kinds": accuracy[group == OTHERS].mean(),

@@ -1,0 +1,168 @@
+"""Trained networks from elsewhere, whatever they take and return, as functions of images in MNIST's form.
+
+A Keras file (.keras) or an ONNX file (.onnx, as PyTorch and others export it) runs no code of its own. Other
+forms may, as pickles do, and are refused.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.metrics import log_loss
+
+from robustness.command import UserError
+from robustness.curves import Predict
+from robustness.mnist import CLASSES, SIDE, Digits
+from robustness.networks import BATCH
+from robustness.quiet_keras import keras
+
+# What training made of the levels 0 to 255 of an image.
+SCALES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "0 to 255": lambda images: images,
+    "0 to 1": lambda images: images / 255,
+    "-1 to 1": lambda images: images / 127.5 - 1,
+    "standardised": lambda images: (images / 255 - 0.1307) / 0.3081,  # by mean and deviation of MNIST
+}
+LAYOUTS = [(SIDE, SIDE), (SIDE, SIDE, 1), (1, SIDE, SIDE), (SIDE * SIDE,)]
+TYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
+TYPES |= {"tensor(uint8)": "uint8"}
+
+
+class Opened(NamedTuple):
+    """A network as its file has it. shape: of one input; batch: how many it takes at once, None = any."""
+
+    call: Callable[[np.ndarray], Any]
+    shape: tuple[int, ...]
+    dtype: str
+    batch: int | None
+    parameters: int
+
+
+class Foreign(NamedTuple):
+    """A network as a function of images, and in words what its file takes and returns."""
+
+    predict: Predict
+    description: str
+    parameters: int
+
+
+def load_foreign(path: Path, digits: Digits, scale: str | None = None) -> Foreign:
+    """Load a network that takes images of 28 x 28 pixels and returns ten probabilities, or their logarithms.
+
+    scale: one of SCALES; if None, that of the smallest loss on `digits`, which are of no test set.
+    Raises UserError if the file is no such network.
+    """
+    if path.suffix not in OPENERS:
+        raise UserError(
+            f"{path}: expected a file that ends in {' or '.join(OPENERS)}, which can hold no code"
+        )
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    opened = OPENERS[path.suffix](path)
+    expected = f"{path}: expected images of 28 x 28 pixels to ten classes"
+    if opened.shape not in LAYOUTS:
+        raise UserError(f"{expected}; found an input of shape {opened.shape}")
+
+    def run(images: np.ndarray, scale: str) -> np.ndarray:
+        size = opened.batch or BATCH
+        whole = -(-len(images) // size) * size if opened.batch else len(images)
+        scaled = SCALES[scale](images.astype("float32"))
+        inputs = np.zeros((whole, *opened.shape), opened.dtype)
+        inputs[: len(images)] = scaled.reshape(-1, *opened.shape)
+        blocks = [inputs[start : start + size] for start in range(0, whole, size)]
+        return np.concatenate([np.asarray(opened.call(block)) for block in blocks])[: len(images)]
+
+    try:
+        tried = [scale] if scale else ["0 to 255"] if opened.dtype == "uint8" else SCALES
+        found = {each: run(digits.images, each) for each in tried}
+    # Any exception: Keras and ONNX Runtime raise a dozen types when an array does not fit.
+    except Exception as error:
+        raise UserError(f"{expected}; found that it cannot take them: {error!s:.300}") from None
+    for outputs in found.values():
+        if outputs.shape != (len(digits.labels), CLASSES):
+            raise UserError(f"{expected}; found an output of shape {outputs.shape[1:]}")
+        if not np.isfinite(outputs).all():
+            raise UserError(f"{expected}; found numbers that are not finite")
+    # Not by what is right: at 255 times the scale, most networks answer the same, and are far too sure.
+    losses = {
+        each: log_loss(digits.labels, to_probabilities(outputs), labels=range(CLASSES))
+        for each, outputs in found.items()
+    }
+    best = min(losses, key=losses.get)
+    outputs = found[best]
+    kind = "probabilities" if are_probabilities(outputs) else "logits"
+    right = (outputs.argmax(axis=1) == digits.labels).mean()
+    shape = ", ".join(map(str, ("n", *opened.shape)))
+    description = (
+        f"images ({shape}), {best}, to {kind};"
+        f" {right:.1%} of {len(digits.labels):,} validation images recognised"
+    )
+    return Foreign(lambda images: to_probabilities(run(images, best)), description, opened.parameters)
+
+
+def are_probabilities(outputs: np.ndarray) -> bool:
+    return bool(outputs.min() >= 0 and np.abs(outputs.sum(axis=1) - 1).max() < 1e-3)
+
+
+def to_probabilities(outputs: np.ndarray) -> np.ndarray:
+    """Those of logits, or of the logarithms of probabilities; what are probabilities stay as they are."""
+    return outputs if are_probabilities(outputs) else softmax(outputs.astype("float64"), axis=1)
+
+
+def open_keras(path: Path) -> Opened:
+    """Open a Keras file; UserError if it is damaged, needs code, or has not one input and one output."""
+    try:
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+        inputs, outputs = network.inputs, network.outputs
+    # Any exception: on a damaged file, or a layer that is not Keras's own, Keras raises a dozen types.
+    except Exception as error:
+        raise UserError(
+            f"{path}: expected a Keras file of Keras's own layers, found another or a damaged one:"
+            f" {error!s:.300}"
+        ) from None
+    one_of_each(path, inputs, outputs)
+    [tensor] = inputs
+    shape = tuple(tensor.shape[1:])
+    return Opened(network.predict_on_batch, shape, tensor.dtype, tensor.shape[0], network.count_params())
+
+
+def open_onnx(path: Path) -> Opened:
+    """Open an ONNX file; UserError if it is damaged or has not one input and one output."""
+    try:
+        import onnx
+        import onnxruntime
+    except ImportError:
+        raise UserError(
+            f"{path}: an ONNX file needs two packages more: pip install -r requirements-onnx.txt"
+        ) from None
+    try:
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        weights = onnx.load(path).graph.initializer
+    # Any exception: ONNX Runtime's own, without a common class.
+    except Exception as error:
+        raise UserError(
+            f"{path}: expected an ONNX file, found another or a damaged one: {error!s:.300}"
+        ) from None
+    one_of_each(path, session.get_inputs(), session.get_outputs())
+    [tensor] = session.get_inputs()
+    if tensor.type not in TYPES:
+        raise UserError(f"{path}: expected an input of type {' or '.join(TYPES)}, found {tensor.type}")
+    batch, *shape = tensor.shape
+    return Opened(
+        lambda images: session.run(None, {tensor.name: images})[0],
+        tuple(shape),
+        TYPES[tensor.type],
+        batch if isinstance(batch, int) else None,
+        int(sum(np.prod(weight.dims) for weight in weights)),
+    )
+
+
+def one_of_each(path: Path, inputs: list[Any], outputs: list[Any]) -> None:
+    if (len(inputs), len(outputs)) != (1, 1):
+        found = f"{len(inputs)} inputs and {len(outputs)} outputs"
+        raise UserError(f"{path}: expected one input and one output, found {found}")
+
+
+OPENERS = {".keras": open_keras, ".onnx": open_onnx}

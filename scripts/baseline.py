@@ -1,0 +1,41 @@
+"""Train the baseline of the data set that is in data/raw/: the standard example, on images as they are.
+
+    python -m scripts.baseline    # models/baselines/NAME.keras, with which each evaluation compares
+
+Those of MNIST and Fashion-MNIST are in git; a data set of one's own needs this once, after `dvc repro
+download`. Seed, epochs and the number of images are those of params.yaml.
+"""
+
+import argparse
+
+from tqdm import tqdm
+
+from robustness.artifacts import RAW, baseline_of
+from robustness.command import run
+from robustness.datasets import read_dataset
+from robustness.mnist import load_split
+from robustness.networks import save_network
+from robustness.params import load_params
+from robustness.training import fit, split
+
+EXAMPLE = {"network": "standard", "network_options": {}, "augment": False, "batch_size": 128}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        "python -m scripts.baseline",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args()
+    params = load_params().train.model_copy(update=EXAMPLE)
+    path = baseline_of(read_dataset().name)
+    training, validation = split(load_split(RAW, "train"), params)
+    epochs = fit(params, training, validation)
+    *_, (network, curves) = tqdm(epochs, "train", params.epochs, unit=" epochs", disable=None)
+    save_network(network, path)
+    print(f"{path}: {curves[-1]['validation/accuracy']:.2%} of the validation images are recognised")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,142 @@
+"""Put trained networks from anywhere through all test sets and curves, beside this one and the baseline.
+
+    python -m scripts.evaluate my.keras                           # print a table
+    python -m scripts.evaluate my.keras other.onnx --out judged   # keep tables and pictures in judged/my, ...
+    python -m scripts.compare judged/other judged/my              # and compare them set by set
+    python -m scripts.evaluate my.keras --table benchmarks/models.csv    # add a row, or renew it
+
+A network takes images of 28 x 28 pixels, as (n, 28, 28), (n, 28, 28, 1), (n, 1, 28, 28) or (n, 784), and
+returns ten probabilities or logits. Which scale of grey it was trained on is found out on validation images,
+unless --scale says so. It needs what `dvc repro perturb` makes; ONNX files need requirements-onnx.txt.
+"""
+
+import argparse
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+from matplotlib import pyplot as plt
+
+from robustness import figures as draw
+from robustness.artifacts import CLEAN, HEADLINE, PERTURBED, RAW, TABLES, baseline_of
+from robustness.command import UserError, run
+from robustness.curves import examples_of
+from robustness.datasets import read_dataset
+from robustness.evaluation import ALL, Results, evaluate
+from robustness.files import whole_file, write_table
+from robustness.foreign import SCALES, Foreign, load_foreign
+from robustness.mnist import Digits, evaluation_digits
+from robustness.params import Params, load_params
+from robustness.suites import Suite, load_suites
+
+ENOUGH = 1000  # validation images tell one scale from another
+
+
+def read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m scripts.evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a .keras or .onnx file")
+    parser.add_argument("--scale", choices=SCALES, help="of grey, on which the networks were trained")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to keep tables and pictures")
+    parser.add_argument("--table", type=Path, metavar="CSV", help="a table to which to add a row a network")
+    arguments = parser.parse_args()
+    if len({path.stem for path in arguments.files}) < len(arguments.files) and arguments.out:
+        parser.error("--out: expected files of different names, as each gets a folder of its name")
+    return arguments
+
+
+def row_of(path: Path, network: Foreign, results: Results) -> dict[str, object]:
+    """The row of a network in the table of networks."""
+    summary, curves = results.summary, results.tables["curves"]
+    images = [account["images"] for account in results.accounts.values()] + curves["images"].tolist()
+    return {
+        "network": path.as_posix(),
+        "parameters": network.parameters,
+        "clean": summary["accuracy"][CLEAN],
+        "repositioned": summary["accuracy"][HEADLINE],
+        "mean": summary["mean_accuracy"][ALL],
+        "worst": summary["worst_accuracy"],
+        **{f"{kind} breaks at": point for kind, point in summary["breaking_point"].items()},
+        "images": hashlib.sha256("".join(images).encode()).hexdigest()[:12],
+    }
+
+
+def add_row(path: Path, row: dict[str, object]) -> None:
+    """Add a row to the table of networks, in place of one of the same name; the best is on top.
+
+    Raises UserError if the table is none, or of other images.
+    """
+    table = pd.DataFrame([row])
+    if path.exists():
+        try:
+            others = pd.read_csv(path, dtype={"images": str})
+            same = (others["images"] == row["images"]).all()
+            table = pd.concat([others[others["network"] != row["network"]], table])
+        except (ValueError, KeyError) as error:
+            raise UserError(f"{path}: expected a table of this command, found another; {error!r}") from None
+        if not same:
+            raise UserError(f"{path}: its networks were evaluated on other images; name another table")
+    write_table(path, table.sort_values("mean", ascending=False, kind="stable"))
+
+
+def save(folder: Path, results: Results, sets: dict[str, Suite], params: Params) -> None:
+    """Write the tables that scripts.compare reads, and the two pictures that show most."""
+    for name, table in results.tables.items():
+        write_table(folder / f"{name}.csv", table)
+    curves, clean = results.tables["curves"], sets[CLEAN]
+    examples = examples_of(curves, Digits(clean.images[:1], clean.labels[:1]), params.perturb.seed)
+    pictures = {
+        "accuracy_by_suite": draw.draw_accuracy_by_suite(
+            results.tables["suites"].set_index("suite"), {name: each.images[0] for name, each in sets.items()}
+        ),
+        "accuracy_by_strength": draw.draw_curves(curves, params.evaluate.breaking_accuracy, examples),
+    }
+    for name, figure in pictures.items():
+        with whole_file(folder / f"{name}.png") as partial:
+            draw.save(figure, partial, params.plot.dpi)
+        plt.close(figure)
+
+
+def describe(path: Path, results: Results, ours: pd.Series) -> str:
+    """A line a set, and the means; ours: accuracy of this project's network on sets of the same images."""
+    accounts = results.tables["suites"].set_index("suite").sort_values("accuracy")
+    names = [path.name, "this network", "baseline"]
+    columns = pd.concat(
+        [accounts["accuracy"], ours.reindex(accounts.index), accounts["baseline_accuracy"]], axis=1
+    )
+    altered = columns[~accounts["group"].isin([CLEAN, draw.ELSEWHERE])]
+    columns.loc[f"mean of {len(altered)} altered"] = altered.mean(skipna=False)
+    columns.columns = names
+    return columns.rename_axis("set").to_string(float_format="{:.2%}".format, na_rep="-")
+
+
+def main() -> None:
+    arguments = read_arguments()
+    params, dataset = load_params(), read_dataset()
+    count = params.train.validation_digits
+    known = Digits(*(array[:ENOUGH] for array in evaluation_digits(RAW, "validation", count)))
+    sets = {CLEAN: Suite(*evaluation_digits(RAW, params.evaluate.split, count))} | load_suites(PERTURBED)
+    networks = [load_foreign(path, known, arguments.scale) for path in arguments.files]
+    baseline = load_foreign(baseline_of(dataset.name), known)
+    for path, network in zip(arguments.files, networks, strict=True):
+        print(f"{path}: {network.description}", flush=True)
+        curves, seed, augmentation = params.perturb.curves, params.perturb.seed, params.train.augmentation
+        results = evaluate(
+            network.predict, baseline.predict, sets, params.evaluate, curves, seed, augmentation
+        )
+        if arguments.out:
+            with plt.rc_context(draw.STYLE):
+                save(arguments.out / path.stem, results, sets, params)
+        if arguments.table:
+            add_row(arguments.table, row_of(path, network, results))
+        committed = pd.read_csv(TABLES / "suites.csv").set_index("suite")
+        here = results.tables["suites"].set_index("suite")
+        ours = committed["accuracy"][committed["images"] == here["images"].reindex(committed.index)]
+        print(f"\n{describe(path, results, ours)}\n", flush=True)
+
+
+if __name__ == "__main__":
+    run(main)
