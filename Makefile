@@ -1,9 +1,9 @@
 # make repro    set up and run the pipeline: dvc repro
-# make app      set up, train if need be, and serve a page on which to try digits of your own
+# make app      set up, and serve a page on which to try digits of your own
 # make test     set up and run all tests; make test-fast, those without a pipeline or a browser
 # make lint     check the style of the code
 # make lock     renew requirements*.txt from requirements*.in (needs uv)
-# make clean    remove the environment, data and models; results stay in git and in DVC's cache
+# make clean    remove the environment and the data; results stay in git and in DVC's cache
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -15,10 +15,9 @@ repro: .venv/installed
 	@dvc repro
 
 app: .venv/installed-app
-	@dvc repro train
 	@python app.py
 
-test: .venv/installed-app .venv/installed-sweep
+test: .venv/installed-app .venv/installed-sweep .venv/installed-models
 	pytest
 
 test-fast: .venv/installed
@@ -45,12 +44,18 @@ lint: .venv/installed
 	@$(INSTALL) requirements-sweep.txt
 	@touch $@
 
+.venv/installed-models: .venv/installed requirements-models.txt
+	@echo "Installing what networks in other forms need into .venv (150 MB to fetch, once) ..."
+	@$(INSTALL) requirements-models.txt
+	@touch $@
+
 lock:
 	$(LOCK) --output-file requirements.txt requirements.in
 	$(LOCK) --output-file requirements-app.txt requirements-app.in
 	$(LOCK) --output-file requirements-sweep.txt requirements-sweep.in
+	$(LOCK) --output-file requirements-models.txt requirements-models.in
 
 clean:
-	rm -rf .venv data/raw data/perturbed models/model.keras models/checkpoint.keras dvc_plots
+	rm -rf .venv data/raw data/perturbed models/checkpoint.keras dvc_plots
 
 .PHONY: repro app test test-fast lint lock clean

@@ -19,6 +19,7 @@ EVALUATION = Path("metrics/evaluation.json")  # evaluate -> plot
 TABLES = Path("plots/evaluation")  # evaluate -> plot, scripts.compare, scripts.sweep
 EXAMPLES = TABLES / "examples.npz"  # evaluate -> page
 FIGURES = Path("plots/figures")  # plot
+CARD = Path("models/README.md")  # plot
 REPORT = Path("plots/report.html")  # plot
 RECIPE = Path("benchmarks/recipe.csv")  # scripts.sweep -> plot; in git
 RECIPE_CURVES = Path("benchmarks/recipe-curves.csv")  # the same

@@ -69,13 +69,16 @@ def evaluate(
     tables |= {f"predictions/{name}": table[["label", "predicted"]] for name, table in judged.items()}
     tables |= {"calibration": pd.concat(calibration), "mistakes": pd.concat(mistakes), "curves": points}
     summary = summarise(accounts, breaking_points(points, settings.breaking_accuracy))
-    return Results(rounded(accounts), rounded(summary), tables, examples(clean, mistakes[0]))
+    return Results(rounded(accounts), rounded(summary), tables, examples(clean, judged[CLEAN]))
 
 
-def examples(suite: Suite, mistakes: pd.DataFrame) -> Suite:
-    """The first image of each class, by label, and then those that the network gets wrong most surely."""
-    _, first = np.unique(suite.labels, return_index=True)
-    chosen = [*first, *mistakes["image"][:HARD]]
+def examples(suite: Suite, digits: pd.DataFrame) -> Suite:
+    """The first image of each class that is recognised, by label, and those that are mistaken most surely.
+
+    digits: the `judge` table of the set.
+    """
+    first = digits[digits["correct"]].drop_duplicates("label").sort_values("label").index
+    chosen = [*first, *most_confident_mistakes(digits)["image"][:HARD]]
     return Suite(suite.images[chosen], suite.labels[chosen])
 
 

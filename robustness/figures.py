@@ -120,9 +120,12 @@ def draw_mistakes(
     images: np.ndarray, mistakes: pd.DataFrame, set_title: str, classes: Sequence[str]
 ) -> Figure:
     """The images that the network gets wrong while being most sure; mistakes: rows of mistakes.csv."""
-    columns = 6
+    short = max(map(len, classes)) < 3
+    columns = 6 if short else 4
     rows = max(1, -(-len(mistakes) // columns))
-    figure, axes = plt.subplots(rows, columns, figsize=(HALF, 1.24 * rows + 0.6), squeeze=False)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(HALF, (1.24 if short else 1.9) * rows + 0.6), squeeze=False
+    )
     title = f"{set_title}: no mistakes"
     if len(mistakes):
         worst = next(mistakes.nlargest(1, "confidence").itertuples())
@@ -137,8 +140,7 @@ def draw_mistakes(
     for ax, mistake in zip(axes.flat, mistakes.itertuples(), strict=False):
         ax.axis("on")
         names = classes[mistake.label], classes[mistake.predicted]
-        between = "\n" if max(map(len, names)) > 2 else " "
-        title = f"{names[0]}{between}taken for {names[1]}\n{mistake.confidence:.1%} sure"
+        title = f"{names[0]}{' ' if short else chr(10)}taken for {names[1]}\n{mistake.confidence:.1%} sure"
         show(ax, images[mistake.image], title)
     return figure
 

@@ -135,7 +135,7 @@ def open_onnx(path: Path) -> Opened:
         import onnxruntime
     except ImportError:
         raise UserError(
-            f"{path}: an ONNX file needs two packages more: pip install -r requirements-onnx.txt"
+            f"{path}: an ONNX file needs two packages more: pip install -r requirements-models.txt"
         ) from None
     try:
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

@@ -7,11 +7,12 @@
 
 A network takes images of 28 x 28 pixels, as (n, 28, 28), (n, 28, 28, 1), (n, 1, 28, 28) or (n, 784), and
 returns ten probabilities or logits. Which scale of grey it was trained on is found out on validation images,
-unless --scale says so. It needs what `dvc repro perturb` makes; ONNX files need requirements-onnx.txt.
+unless --scale says so. It needs what `dvc repro perturb` makes; ONNX files need requirements-models.txt.
 """
 
 import argparse
 import hashlib
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -27,7 +28,7 @@ from robustness.files import whole_file, write_table
 from robustness.foreign import SCALES, Foreign, load_foreign
 from robustness.mnist import Digits, evaluation_digits
 from robustness.params import Params, load_params
-from robustness.suites import Suite, load_suites
+from robustness.suites import Suite, digest, load_suites
 
 ENOUGH = 1000  # validation images tell one scale from another
 
@@ -48,11 +49,31 @@ def read_arguments() -> argparse.Namespace:
     return arguments
 
 
-def row_of(path: Path, network: Foreign, results: Results) -> dict[str, object]:
-    """The row of a network in the table of networks."""
-    summary, curves = results.summary, results.tables["curves"]
-    images = [account["images"] for account in results.accounts.values()] + curves["images"].tolist()
-    return {
+def identity(sets: dict[str, Suite], params: Params) -> str:
+    """What tells the images of all sets and curves from others: the beginning of a SHA-256."""
+    of = [digest(suite.images) for suite in sets.values()]
+    of += [params.perturb.curves, params.perturb.seed, params.evaluate.curve_digits]
+    return hashlib.sha256(json.dumps(of).encode()).hexdigest()[:12]
+
+
+def read_table(path: Path, images: str) -> pd.DataFrame:
+    """Read the table of networks, empty if there is none yet; UserError if it is none, or of other images."""
+    if not path.exists():
+        return pd.DataFrame(columns=["network"])
+    try:
+        table = pd.read_csv(path, dtype={"images": str})
+        same = (table["images"] == images).all()
+    except (ValueError, KeyError) as error:
+        raise UserError(f"{path}: expected a table of this command, found another; {error!r}") from None
+    if not same:
+        raise UserError(f"{path}: its networks were evaluated on other images; name another table")
+    return table
+
+
+def add_row(table: pd.DataFrame, path: Path, network: Foreign, results: Results, images: str) -> pd.DataFrame:
+    """Add the row of a network to the table, in place of one of the same name; the best is on top."""
+    summary = results.summary
+    row = {
         "network": path.as_posix(),
         "parameters": network.parameters,
         "clean": summary["accuracy"][CLEAN],
@@ -60,26 +81,10 @@ def row_of(path: Path, network: Foreign, results: Results) -> dict[str, object]:
         "mean": summary["mean_accuracy"][ALL],
         "worst": summary["worst_accuracy"],
         **{f"{kind} breaks at": point for kind, point in summary["breaking_point"].items()},
-        "images": hashlib.sha256("".join(images).encode()).hexdigest()[:12],
+        "images": images,
     }
-
-
-def add_row(path: Path, row: dict[str, object]) -> None:
-    """Add a row to the table of networks, in place of one of the same name; the best is on top.
-
-    Raises UserError if the table is none, or of other images.
-    """
-    table = pd.DataFrame([row])
-    if path.exists():
-        try:
-            others = pd.read_csv(path, dtype={"images": str})
-            same = (others["images"] == row["images"]).all()
-            table = pd.concat([others[others["network"] != row["network"]], table])
-        except (ValueError, KeyError) as error:
-            raise UserError(f"{path}: expected a table of this command, found another; {error!r}") from None
-        if not same:
-            raise UserError(f"{path}: its networks were evaluated on other images; name another table")
-    write_table(path, table.sort_values("mean", ascending=False, kind="stable"))
+    rows = [*table[table["network"] != row["network"]].to_dict("records"), row]
+    return pd.DataFrame(rows).sort_values("mean", ascending=False, kind="stable")
 
 
 def save(folder: Path, results: Results, sets: dict[str, Suite], params: Params) -> None:
@@ -119,6 +124,8 @@ def main() -> None:
     count = params.train.validation_digits
     known = Digits(*(array[:ENOUGH] for array in evaluation_digits(RAW, "validation", count)))
     sets = {CLEAN: Suite(*evaluation_digits(RAW, params.evaluate.split, count))} | load_suites(PERTURBED)
+    images = identity(sets, params)
+    table = read_table(arguments.table, images) if arguments.table else None
     networks = [load_foreign(path, known, arguments.scale) for path in arguments.files]
     baseline = load_foreign(baseline_of(dataset.name), known)
     for path, network in zip(arguments.files, networks, strict=True):
@@ -131,7 +138,8 @@ def main() -> None:
             with plt.rc_context(draw.STYLE):
                 save(arguments.out / path.stem, results, sets, params)
         if arguments.table:
-            add_row(arguments.table, row_of(path, network, results))
+            table = add_row(table, path, network, results, images)
+            write_table(arguments.table, table)
         committed = pd.read_csv(TABLES / "suites.csv").set_index("suite")
         here = results.tables["suites"].set_index("suite")
         ours = committed["accuracy"][committed["images"] == here["images"].reindex(committed.index)]

@@ -1,5 +1,6 @@
 """Draw the pictures and tell the story: metrics/, plots/, data/ -> plots/figures/*.png, plots/report.html.
 
+models/README.md is the same in short, for whoever gets the network alone.
 dvc_plots/vega.js is the code with which the page of `dvc plots show` draws: DVC's own page loads it from the
 web, that of this project, .dvc/plots_page.html, takes it from this file. Run it with `dvc repro plot`.
 """
@@ -14,6 +15,7 @@ from tqdm import tqdm
 from robustness import artifacts
 from robustness import figures as draw
 from robustness.artifacts import CLEAN, HEADLINE
+from robustness.card import write_card
 from robustness.command import run_stage
 from robustness.curves import examples_of, mean_over_seeds
 from robustness.datasets import Dataset, read_dataset
@@ -109,6 +111,9 @@ def main() -> None:
         params.evaluate.breaking_accuracy,
     )
     write_text(artifacts.REPORT, report)
+    limit, size = params.evaluate.breaking_accuracy, artifacts.MODEL.stat().st_size
+    card = write_card(size, accounts, training, params.train, dataset, split, curves, limit)
+    write_text(artifacts.CARD, card)
     # In a scope of its own, or its thousands of one-letter names would be everyone's. DVC's plots are written
     # in version 5 of the language.
     write_text(artifacts.VEGA, f"(() => {{{vl_convert.javascript_bundle(vl_version='5.21')}}})();\n")

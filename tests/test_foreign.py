@@ -14,7 +14,7 @@ from robustness.mnist import Digits
 from robustness.networks import predict
 from robustness.quiet_keras import keras
 
-onnx = pytest.importorskip("onnx", reason="requirements-onnx.txt is not installed")
+onnx = pytest.importorskip("onnx", reason="requirements-models.txt is not installed")
 
 # Images of ten classes: a line at a height of its own, on paper of any grey.
 RNG = np.random.default_rng(0)
