@@ -64,7 +64,7 @@ def draw_learning_curves(curves: dict[str, pd.DataFrame]) -> Figure:
         ax.set(xlabel="epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     accuracy, loss = (curves[f"validation/{quantity}"][quantity] for quantity in ("accuracy", "loss"))
-    axes[0].set(ylabel="accuracy", title=f"{accuracy.iloc[-1]:.2%} of the validation images\nare read right")
+    axes[0].set(ylabel="accuracy", title=f"{accuracy.iloc[-1]:.2%} of the validation images\nare recognised")
     axes[0].yaxis.set_major_formatter(PercentFormatter(1))
     axes[1].set(
         ylabel="loss (cross-entropy)",
@@ -112,7 +112,7 @@ def draw_before_and_after(before: np.ndarray, after: Suite, columns: int, datase
     for row, images, name in ((0, before, dataset.title), (1, after.images, "repositioned")):
         for ax, image, label in zip(axes[row], images, after.labels, strict=False):
             show(ax, image, dataset.classes[label] if row == 0 else "")
-        axes[row, 0].set_ylabel(name)
+        axes[row, 0].set_ylabel(name, fontsize=9)
     return figure
 
 
@@ -192,7 +192,7 @@ def draw_accuracy_by_suite(
     hardest = suites["accuracy"].idxmin()
     entitle(
         figure,
-        f"{counts.get(BLUE, 0)} of {len(suites)} altered sets are read better than by the baseline network,"
+        f"{counts.get(BLUE, 0)} of {len(suites)} altered sets are recognised better than by the baseline,"
         f" {counts.get(RED, 0)} worse;\n"
         f"{means['accuracy']:.1%} right on average against {means['baseline_accuracy']:.1%};"
         f" hardest: {words(hardest)}, {suites.loc[hardest, 'accuracy']:.1%}",
@@ -339,7 +339,7 @@ def draw_every_suite(images: Mapping[str, np.ndarray], evaluation: pd.DataFrame,
     figure, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False)
     entitle(
         figure,
-        "The first images of every set, and how many of the set are read right:\n"
+        "The first images of every set, and how many of the set are recognised:\n"
         f"from {accuracy.max():.1%} ({words(accuracy.idxmax())})"
         f" to {accuracy.min():.1%} ({words(accuracy.idxmin())})",
     )

@@ -103,10 +103,10 @@ def reposition(
     canvas: Annotated[float, Interval(ge=28, le=280), "pixels"] = 56.0,
     zoom: Annotated[float, Interval(ge=1, le=10)] = 1.0,
 ) -> Perturbed:
-    """Lay the digit at a random place on an empty canvas, then shrink that to 28 x 28 by area averaging.
+    """Lay the image at a random place on an empty canvas, then shrink that to 28 x 28 by area averaging.
 
     canvas: side of the canvas, in pixels; at least 28 * zoom.
-    zoom: side of the square that a pixel of the image covers on the canvas. The digit comes out at
+    zoom: side of the square that a pixel of the image covers on the canvas. It comes out at
         zoom * 28 / canvas of its size.
 
     Draws `top` and `left`, the place of the image's corner on the canvas in pixels, uniformly over all places
@@ -162,7 +162,7 @@ def rotate(
     rng: np.random.Generator,
     degrees: Annotated[float, Interval(ge=0, le=180)] = 30.0,
 ) -> Perturbed:
-    """Turn the digit about the centre of the image. Draws the sense: `degrees`, > 0 counter-clockwise."""
+    """Turn the image about the centre of the image. Draws the sense: `degrees`, > 0 counter-clockwise."""
     degrees = degrees * _signs(rng, len(images), 1)[0]
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     return _resample(images, row=(cosine, sine, 0), column=(-sine, cosine, 0)), {"degrees": degrees}
@@ -185,7 +185,7 @@ def scale(
     rng: np.random.Generator,
     factor: Annotated[float, Interval(ge=0.2, le=1.4)] = 0.7,
 ) -> Perturbed:
-    """Shrink (factor < 1) or enlarge (factor > 1) the digit about the centre of the image."""
+    """Shrink (factor < 1) or enlarge (factor > 1) the image about the centre of the image."""
     inverse = 1 / np.asarray(factor, float)
     return _resample(images, row=(inverse, 0, 0), column=(0, inverse, 0)), {}
 
@@ -196,7 +196,7 @@ def translate(
     rng: np.random.Generator,
     pixels: Annotated[float, Interval(ge=0, le=14)] = 3.0,
 ) -> Perturbed:
-    """Move the digit this far along both axes. Draws the senses: `down` and `right`, in pixels."""
+    """Move the image this far along both axes. Draws the senses: `down` and `right`, in pixels."""
     down, right = pixels * _signs(rng, len(images), 2)
     return _resample(images, row=(1, 0, -down), column=(0, 1, -right)), {"down": down, "right": right}
 

@@ -13,6 +13,7 @@ unless --scale says so. It needs what `dvc repro perturb` makes; ONNX files need
 import argparse
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -27,7 +28,9 @@ from robustness.evaluation import ALL, Results, evaluate
 from robustness.files import whole_file, write_table
 from robustness.foreign import SCALES, Foreign, load_foreign
 from robustness.mnist import Digits, evaluation_digits
+from robustness.networks import load_network, predict
 from robustness.params import Params, load_params
+from robustness.report import breaking_table
 from robustness.suites import Suite, digest, load_suites
 
 ENOUGH = 1000  # validation images tell one scale from another
@@ -100,22 +103,44 @@ def save(folder: Path, results: Results, sets: dict[str, Suite], params: Params)
         "accuracy_by_strength": draw.draw_curves(curves, params.evaluate.breaking_accuracy, examples),
     }
     for name, figure in pictures.items():
-        with whole_file(folder / f"{name}.png") as partial:
-            draw.save(figure, partial, params.plot.dpi)
+        with whole_file(folder / f"{name}.png") as picture:
+            draw.save(figure, picture, params.plot.dpi)
         plt.close(figure)
 
 
-def describe(path: Path, results: Results, ours: pd.Series) -> str:
-    """A line a set, and the means; ours: accuracy of this project's network on sets of the same images."""
-    accounts = results.tables["suites"].set_index("suite").sort_values("accuracy")
-    names = [path.name, "this network", "baseline"]
-    columns = pd.concat(
-        [accounts["accuracy"], ours.reindex(accounts.index), accounts["baseline_accuracy"]], axis=1
+def describe(name: str, results: Results, limit: float) -> str:
+    """A line for each set and one for each curve: this network, that of the project if its images were the
+    same, and the baseline. limit: of accuracy, below which a network is broken."""
+    ours = pd.read_csv(TABLES / "suites.csv", dtype={"images": str}).set_index("suite")
+    suites = results.tables["suites"].set_index("suite").sort_values("accuracy")
+    same = ours["images"].reindex(suites.index) == suites["images"]
+    sets = pd.DataFrame(
+        {
+            name: suites["accuracy"],
+            "this project's": ours["accuracy"].reindex(suites.index).where(same),
+            "baseline": suites["baseline_accuracy"],
+        }
     )
-    altered = columns[~accounts["group"].isin([CLEAN, draw.ELSEWHERE])]
-    columns.loc[f"mean of {len(altered)} altered"] = altered.mean(skipna=False)
-    columns.columns = names
-    return columns.rename_axis("set").to_string(float_format="{:.2%}".format, na_rep="-")
+    altered = sets[suites["group"].isin(draw.GROUPS)]
+    sets.loc[f"mean of {len(altered)} altered"] = altered.mean(skipna=False)
+
+    curves, our_curves = results.tables["curves"], pd.read_csv(TABLES / "curves.csv")
+    same = curves["images"].tolist() == our_curves["images"].tolist()
+    here, ours = (breaking_table(each, limit) for each in (curves, our_curves))
+    breaks = pd.DataFrame(
+        {
+            name: {kind: row["ours"] for kind, row in here.items()},
+            "this project's": {kind: ours[kind]["ours"] if same else "-" for kind in here},
+            "baseline": {kind: row["baseline"] for kind, row in here.items()},
+            "strength": {kind: row["strength"] for kind, row in here.items()},
+        }
+    )
+    texts = sets.map("{:.2%}".format, na_action="ignore").fillna("-"), breaks
+    titles = "accuracy", f"below {limit:.0%} from"
+    return "\n\n".join(
+        text.rename_axis(index=None, columns=title).to_string()
+        for text, title in zip(texts, titles, strict=True)
+    )
 
 
 def main() -> None:
@@ -127,23 +152,18 @@ def main() -> None:
     images = identity(sets, params)
     table = read_table(arguments.table, images) if arguments.table else None
     networks = [load_foreign(path, known, arguments.scale) for path in arguments.files]
-    baseline = load_foreign(baseline_of(dataset.name), known)
+    baseline = partial(predict, load_network(baseline_of(dataset.name)))
     for path, network in zip(arguments.files, networks, strict=True):
         print(f"{path}: {network.description}", flush=True)
         curves, seed, augmentation = params.perturb.curves, params.perturb.seed, params.train.augmentation
-        results = evaluate(
-            network.predict, baseline.predict, sets, params.evaluate, curves, seed, augmentation
-        )
+        results = evaluate(network.predict, baseline, sets, params.evaluate, curves, seed, augmentation)
         if arguments.out:
             with plt.rc_context(draw.STYLE):
                 save(arguments.out / path.stem, results, sets, params)
         if arguments.table:
             table = add_row(table, path, network, results, images)
             write_table(arguments.table, table)
-        committed = pd.read_csv(TABLES / "suites.csv").set_index("suite")
-        here = results.tables["suites"].set_index("suite")
-        ours = committed["accuracy"][committed["images"] == here["images"].reindex(committed.index)]
-        print(f"\n{describe(path, results, ours)}\n", flush=True)
+        print(f"\n{describe(path.name, results, params.evaluate.breaking_accuracy)}\n", flush=True)
 
 
 if __name__ == "__main__":

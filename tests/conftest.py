@@ -15,6 +15,7 @@ SMALL = {
         "repositioned": {"kind": "reposition", "canvas": 56},
         "rotate": {"kind": "rotate", "degrees": 30},
         "other_writers": {"pictures": "scikit-learn"},
+        "own_pictures": {"pictures": "data/own"},
     },
     "perturb.curves": {"reposition": {"canvas": [28, 56, 112]}, "rotate": {"degrees": [0, 30, 90]}},
     "evaluate.curve_digits": 500,

@@ -105,7 +105,7 @@ def test_accuracy_by_suite_states_the_mean_and_the_hardest_and_groups_the_sets()
         evaluation(clean=0.99, rotate=0.876, fog=0.321, edges=0.5, zigzag=0.4, others=0.1)
     )
     written = words(figure)
-    assert "1 of 4 altered sets are read better than by the baseline network, 2 worse" in written
+    assert "1 of 4 altered sets are recognised better than by the baseline, 2 worse" in written
     assert "52.4% right on average against 50.0%; hardest: fog, 32.1%" in written
     heights = {text.get_text(): text.xy[1] for text in figure.axes[0].texts if hasattr(text, "xy")}
     listed, others = heights["Altered by kinds in the augmentation"], heights["Altered by other kinds"]

@@ -8,6 +8,7 @@ import pytest
 from browser import look_at, needs_chromium
 from project import ROOT
 
+from robustness.datasets import FASHION_MNIST, MNIST
 from robustness.evaluation import ELSEWHERE, LISTED, OTHERS
 from robustness.params import load_params
 from robustness.report import Picture, write_report
@@ -105,7 +106,17 @@ CURVES["accuracy"], CURVES["accuracy_low"], CURVES["accuracy_high"] = (
 CURVES["baseline_accuracy"] = [0.8, 0.5, 0.1]
 
 
-def written(suites, augment=True, network="global_pooling", epochs=1, count=10_000, split="test", sweep=None):
+def written(
+    suites,
+    augment=True,
+    network="global_pooling",
+    epochs=1,
+    count=10_000,
+    split="test",
+    sweep=None,
+    dataset=MNIST,
+    source="scikit-learn",
+):
     """A report on these suites, SUITE: its group."""
     share = {"recall": 0.5, "precision": 0.5, "f1-score": 0.5}
     numbers = {"accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 1.0}
@@ -116,13 +127,15 @@ def written(suites, augment=True, network="global_pooling", epochs=1, count=10_0
     settings = load_params(ROOT / "params.yaml").train.model_copy(update=changes)
     drawn = {"canvas": np.full(1, 56.0), "zoom": np.ones(1)}
     suite = Suite(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8), "reposition", {"canvas": 56}, drawn)
+    pictures = suite._replace(kind="pictures", strengths={"pictures": source})
     return " ".join(
         write_report(
             AnyPicture(),
             {name: account | {"group": group} for name, group in {"clean": "clean", **suites}.items()},
             {"parameters": 12_345},
             settings,
-            dict.fromkeys(suites, suite),
+            {name: pictures if group == ELSEWHERE else suite for name, group in suites.items()},
+            dataset,
             split,
             swept("default", "others", clean=[0.5]) if sweep is None else sweep,
             CURVES,
@@ -156,8 +169,25 @@ def test_it_says_where_each_network_breaks_and_how_sure_that_is():
 def test_a_test_set_that_is_not_made_of_mnist_is_told_apart():
     page = written({"repositioned": LISTED, "other_writers": ELSEWHERE}, count=1797)
     assert "on 1 altered copies of the set, and on 1,797 digits that are no part of MNIST" in page
-    assert "<em>Other writers</em> are 1,797 digits that others wrote" in page
+    assert (
+        "<em>Other writers</em>: 1,797 digits that are no part of MNIST, but which scikit-learn carries"
+        in page
+    )
     assert "Of all 1 altered sets, <em>repositioned</em> is the hardest" in page
+    page = written({"repositioned": LISTED, "own_pictures": ELSEWHERE}, count=12, source="data/own")
+    assert (
+        "<em>Own pictures</em>: 12 digits that are no part of MNIST, in <code>data/own</code>, brought"
+        in page
+    )
+    assert "scikit-learn" not in page
+
+
+def test_of_another_data_set_it_speaks_of_what_that_shows():
+    page = written({"repositioned": LISTED, "fog": OTHERS}, dataset=FASHION_MNIST)
+    table = {row[0] for row in rows(page)}
+    assert {*FASHION_MNIST.classes} <= table
+    assert "on 10,000 Fashion-MNIST test articles as they are" in page
+    assert "digit" not in page
 
 
 def test_it_tells_of_the_network_the_epochs_and_the_digits_that_there_were():

@@ -274,7 +274,7 @@ def test_the_same_command_again_runs_nothing_and_says_the_same(swept):
     again = swept.run(swept.command).stdout
     assert (refs(swept), swept.contents("sweep.csv")) == before
     assert swept.output.startswith("4 of 4 trials to run, 2 at once for now\n")
-    assert re.match(r"\n +seeds +MNIST .*\n(augment-true|augment-false) +2 ", again)
+    assert re.match(r"\n +seeds +clean .*\n(augment-true|augment-false) +2 ", again)
     assert swept.output.endswith(again)
 
 

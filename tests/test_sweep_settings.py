@@ -261,13 +261,13 @@ def table():
 
 def test_a_trial_is_told_by_its_main_sets_its_groups_and_its_worst(table):
     trial = by_trial(table).loc[("good", 1)].round(6)
-    accuracies = {"MNIST": 0.96, "repositioned": 0.8, "listed kinds": 0.85, "other kinds": 0.75, "worst": 0.7}
+    accuracies = {"clean": 0.96, "repositioned": 0.8, "listed kinds": 0.85, "other kinds": 0.75, "worst": 0.7}
     assert trial.to_dict() == accuracies | {"wall_seconds": 10, "cpu_seconds": 15}
 
 
 def test_a_setting_is_told_by_mean_and_deviation_over_its_seeds(table):
     header, bad, good = (" ".join(line.split()) for line in describe(table).splitlines())
-    assert header == "seeds MNIST repositioned listed kinds other kinds worst training, s CPU s"
+    assert header == "seeds clean repositioned listed kinds other kinds worst training, s CPU s"
     assert bad == ("bad 2 99.00 ± 0.00 60.00 ± 0.00 70.00 ± 0.00 55.00 ± 0.00 50.00 ± 0.00 unknown unknown")
     # The deviation of 96 and 98 is the square root of 2.
     assert good == (

@@ -169,7 +169,9 @@ def test_the_learning_rate_grows_for_a_fifth_of_the_steps_and_ends_at_nothing():
 
 
 def test_a_network_that_comes_compiled_keeps_its_optimizer():
-    network, curves = next(fit(PARAMS.model_copy(update={"network": "standard"}), DIGITS))
+    network, curves = next(
+        fit(PARAMS.model_copy(update={"network": "standard", "network_options": {}}), DIGITS)
+    )
     assert float(network.optimizer.learning_rate) == pytest.approx(1e-3)
     assert set(curves[0]) == {"training/accuracy", "training/loss"}
 

@@ -1,0 +1,114 @@
+"""Pictures and data of one's own, and another data set: a line each, and all speaks of what is there."""
+
+import gzip
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pictures import DIGITS, draw, encode, photograph
+
+from robustness.datasets import DATASETS
+from robustness.mnist import SPLITS, to_idx
+
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+
+
+def stages_run(process):
+    return re.findall(r"Running stage '(\w+)'", process.stdout)
+
+
+def test_pictures_in_data_own_are_a_test_set_like_the_others(project):
+    for label, digit in enumerate(DIGITS):
+        (project / f"data/own/{label}").mkdir()
+        (project / f"data/own/{label}/drawing.png").write_bytes(encode(draw(digit)))
+    (project / "data/own/7/photo.jpg").write_bytes(photograph(draw(DIGITS[7], paper=220, ink=50)))
+    (project / "data/own/7/notes.txt").write_text("seven")
+    ran = project.run("dvc repro")
+    assert stages_run(ran) == ["perturb", "evaluate", "plot"]
+    assert "data/own: 1 of 12 pictures left out\n  data/own/7/notes.txt: expected an image" in ran.stdout
+    account = project.read_json("metrics/evaluation.json")["own_pictures"]
+    assert (account["count"], account["group"]) == (11, "elsewhere")
+    assert account["accuracy_low"] < account["accuracy"] <= account["accuracy_high"]
+    assert project.read_json("metrics/summary.json")["accuracy"]["own_pictures"] == account["accuracy"]
+    for picture in ("confusion", "mistakes"):
+        assert (project / f"plots/figures/{picture}_own_pictures.png").exists()
+    page = " ".join((project / "plots/report.html").read_text().split())
+    assert "<em>Own pictures</em>: 11 digits that are no part of MNIST, in <code>data/own</code>" in page
+    assert "| own pictures | 11 |" in (project / "models/README.md").read_text()
+
+    (project / "data/own/10").mkdir()
+    refused = project.run("python -m stages.perturb", code=1)
+    assert refused.stderr == "error: data/own: expected a folder for each class, 0 to 9; found 10\n"
+
+
+@pytest.mark.skipif(not DEBIAN.exists(), reason="Debian: apt-get install dataset-fashion-mnist")
+def test_fashion_mnist_is_one_setting_and_everything_speaks_of_its_articles(project):
+    project.run("dvc exp run -S download.dataset=fashion_mnist -S evaluate.curve_digits=100")
+    accuracy = project.read_json("metrics/summary.json")["accuracy"]
+    assert {*accuracy} == {"clean", "repositioned", "rotate"}  # other writers wrote digits only
+    assert accuracy["clean"] > 0.7
+    evaluation = project.read_json("metrics/evaluation.json")
+    assert evaluation["clean"]["baseline_accuracy"] > 0.88  # the baseline is that of this data set
+    page = (project / "plots/report.html").read_text()
+    assert "<h1>Fashion-MNIST, moved" in page
+    assert "ankle boot" in page
+    card = (project / "models/README.md").read_text()
+    assert "a classifier of fashion-mnist" in card.lower()
+    for text in (page, card):
+        words = re.sub(r"base64,[^\"]+|MNIST example|Keras example.*?MNIST", "", text)
+        assert re.findall(r"\bdigits?\b", words) == []
+        assert re.findall(r"(?<!Fashion-)\bMNIST\b", words) == []
+    named = project.run("python -m scripts.predict tests/digits.png").stdout
+    assert re.search(rf": ({'|'.join(DATASETS['fashion_mnist'].dataset.classes)}) \(", named)
+
+
+@pytest.fixture
+def own(project):
+    """A project that is set to data of its own, 60 training and 20 test images, gzipped or not."""
+    folder = project / "idx"
+    folder.mkdir()
+    for (images, labels), count in zip(SPLITS.values(), (60, 20), strict=True):
+        (folder / images).write_bytes(to_idx(np.resize(DIGITS, (count, 28, 28))))
+        numbers = to_idx(np.arange(count, dtype=np.uint8) % 10)
+        (folder / f"{labels}.gz").write_bytes(gzip.compress(numbers))
+    project.set("download.dataset", {"name": "mine", "folder": "idx", "classes": [*"abcdefghij"]})
+    for key, value in {"training_digits": 50, "validation_digits": 10, "epochs": 1}.items():
+        project.set(f"train.{key}", value)
+    return project
+
+
+def test_data_of_ones_own_need_a_baseline_of_their_own(own):
+    said = own.run("python -m stages.download").stdout
+    assert said.endswith("data/raw: mine, 60 and 20 images, from folder idx\n")
+    assert own.read_json("data/dataset.json")["classes"] == [*"abcdefghij"]
+    lacking = own.run("python -m stages.evaluate", code=1).stderr
+    assert re.match(
+        r"error: models/baselines/mine\.keras .*; make it with `python -m scripts\.baseline`\n", lacking
+    )
+    trained = own.run("python -m scripts.baseline").stdout
+    assert re.match(r"models/baselines/mine\.keras: [\d.]+% of the validation images are recognised", trained)
+    own.run("python -m stages.perturb")
+    own.run("python -m stages.evaluate")
+    assert own.read_json("metrics/evaluation.json")["clean"]["count"] == 20
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("t10k-images-idx3-ubyte", to_idx(np.zeros((20, 14, 56), np.uint8)), r"found 20 of \(14, 56\)"),
+        ("t10k-labels-idx1-ubyte", to_idx(np.arange(20, dtype=np.uint8)), "labels from 0 to 9, found 19"),
+        (
+            "t10k-labels-idx1-ubyte",
+            to_idx(np.zeros(19, np.uint8)),
+            r"found arrays of \(20, 28, 28\) and \(19,\)",
+        ),
+    ],
+)
+def test_data_of_the_wrong_form_are_refused_in_a_sentence(own, name, content, found):
+    (own / f"idx/{name}").write_bytes(content)
+    before = own.contents("data/dataset.json")
+    refused = own.run("python -m stages.download", code=1)
+    assert re.search(found, refused.stderr)
+    assert "Traceback" not in refused.stderr
+    assert own.contents("data/dataset.json") == before
