@@ -25,7 +25,10 @@ def read_elsewhere(source: str, dataset: Dataset) -> Suite | None:
     """
     if source != SCIKIT_LEARN:
         return read_folder(Path(source), dataset)
-    return read_other_writers() if dataset.classes == MNIST.classes else None
+    if dataset.classes == MNIST.classes:
+        return read_other_writers()
+    print(f"{source}: left out, as it has no classes but digits", flush=True)
+    return None
 
 
 def read_other_writers() -> Suite:

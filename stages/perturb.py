@@ -24,7 +24,7 @@ def main() -> None:
             save_suite(PERTURBED / f"{name}.npz", make_suite(digits, seed, name, **suite))
         elif split == "test" and (found := read_elsewhere(suite[PICTURES], dataset)):
             save_suite(PERTURBED / f"{name}.npz", found)
-    things = f"{len(digits.labels)} {split} {dataset.things}"
+    things = f"{len(digits.labels):,} {split} {dataset.things}"
     print(f"{things}, altered in each way of perturb.suites, in {PERTURBED}/")
 
 
