@@ -5,6 +5,7 @@ forms may, as pickles do, and are refused.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +40,16 @@ class Opened(NamedTuple):
     batch: int | None
     parameters: int
 
+    def outputs(self, images: np.ndarray, scale: str) -> np.ndarray:
+        """What it returns for images, uint8 (n, 28, 28), at one of SCALES."""
+        size = self.batch or BATCH
+        inputs = SCALES[scale](images.astype("float32")).astype(self.dtype).reshape(-1, *self.shape)
+        if self.batch:  # not less than so many either
+            missing = -len(images) % size
+            inputs = np.concatenate([inputs, np.zeros((missing, *self.shape), self.dtype)])
+        blocks = [inputs[start : start + size] for start in range(0, len(inputs), size)]
+        return np.concatenate([np.asarray(self.call(block)) for block in blocks])[: len(images)]
+
 
 class Foreign(NamedTuple):
     """A network as a function of images, and in words what its file takes and returns."""
@@ -61,54 +72,43 @@ def load_foreign(path: Path, digits: Digits, scale: str | None = None) -> Foreig
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     opened = OPENERS[path.suffix](path)
-    expected = f"{path}: expected images of 28 x 28 pixels to ten classes"
-    if opened.shape not in LAYOUTS:
-        raise UserError(f"{expected}; found an input of shape {opened.shape}")
-
-    def run(images: np.ndarray, scale: str) -> np.ndarray:
-        size = opened.batch or BATCH
-        whole = -(-len(images) // size) * size if opened.batch else len(images)
-        scaled = SCALES[scale](images.astype("float32"))
-        inputs = np.zeros((whole, *opened.shape), opened.dtype)
-        inputs[: len(images)] = scaled.reshape(-1, *opened.shape)
-        blocks = [inputs[start : start + size] for start in range(0, whole, size)]
-        return np.concatenate([np.asarray(opened.call(block)) for block in blocks])[: len(images)]
-
-    try:
-        tried = [scale] if scale else ["0 to 255"] if opened.dtype == "uint8" else SCALES
-        found = {each: run(digits.images, each) for each in tried}
-    # Any exception: Keras and ONNX Runtime raise a dozen types when an array does not fit.
-    except Exception as error:
-        raise UserError(f"{expected}; found that it cannot take them: {error!s:.300}") from None
-    for outputs in found.values():
-        if outputs.shape != (len(digits.labels), CLASSES):
-            raise UserError(f"{expected}; found an output of shape {outputs.shape[1:]}")
-        if not np.isfinite(outputs).all():
-            raise UserError(f"{expected}; found numbers that are not finite")
+    scales = [scale] if scale else ["0 to 255"] if opened.dtype == "uint8" else SCALES
+    found = {each: checked_outputs(path, opened, digits, each) for each in scales}
+    normal = all(
+        outputs.min() >= 0 and np.abs(outputs.sum(axis=1) - 1).max() < 1e-3 for outputs in found.values()
+    )
+    to_probabilities = np.asarray if normal else partial(softmax, axis=1)  # of logarithms as of logits
     # Not by what is right: at 255 times the scale, most networks answer the same, and are far too sure.
     losses = {
-        each: log_loss(digits.labels, to_probabilities(outputs), labels=range(CLASSES))
+        each: log_loss(digits.labels, to_probabilities(outputs.astype("float64")), labels=range(CLASSES))
         for each, outputs in found.items()
     }
     best = min(losses, key=losses.get)
-    outputs = found[best]
-    kind = "probabilities" if are_probabilities(outputs) else "logits"
-    right = (outputs.argmax(axis=1) == digits.labels).mean()
-    shape = ", ".join(map(str, ("n", *opened.shape)))
-    description = (
-        f"images ({shape}), {best}, to {kind};"
-        f" {right:.1%} of {len(digits.labels):,} validation images recognised"
+    right = (found[best].argmax(axis=1) == digits.labels).mean()
+    return Foreign(
+        lambda images: to_probabilities(opened.outputs(images, best)),
+        f"images ({', '.join(map(str, ('n', *opened.shape)))}), {best},"
+        f" to {'probabilities' if normal else 'logits'};"
+        f" {right:.1%} of {len(digits.labels):,} validation images recognised",
+        opened.parameters,
     )
-    return Foreign(lambda images: to_probabilities(run(images, best)), description, opened.parameters)
 
 
-def are_probabilities(outputs: np.ndarray) -> bool:
-    return bool(outputs.min() >= 0 and np.abs(outputs.sum(axis=1) - 1).max() < 1e-3)
-
-
-def to_probabilities(outputs: np.ndarray) -> np.ndarray:
-    """Those of logits, or of the logarithms of probabilities; what are probabilities stay as they are."""
-    return outputs if are_probabilities(outputs) else softmax(outputs.astype("float64"), axis=1)
+def checked_outputs(path: Path, opened: Opened, digits: Digits, scale: str) -> np.ndarray:
+    """What a network returns for digits, (n, 10); UserError if it does not take them, or returns no such."""
+    expected = f"{path}: expected images of 28 x 28 pixels to ten classes"
+    if opened.shape not in LAYOUTS:
+        raise UserError(f"{expected}; found an input of shape {opened.shape}")
+    try:
+        outputs = opened.outputs(digits.images, scale)
+    # Any exception: Keras and ONNX Runtime raise a dozen types when an array does not fit.
+    except Exception as error:
+        raise UserError(f"{expected}; found that it cannot take them: {error!s:.300}") from None
+    if outputs.shape != (len(digits.labels), CLASSES):
+        raise UserError(f"{expected}; found an output of shape {outputs.shape[1:]}")
+    if not np.isfinite(outputs).all():
+        raise UserError(f"{expected}; found numbers that are not finite")
+    return outputs
 
 
 def open_keras(path: Path) -> Opened:
