@@ -5,6 +5,8 @@ import shutil
 import pandas as pd
 import pytest
 
+from robustness.figures import broken_at
+
 
 @pytest.fixture(scope="module")
 def judged(finished, tmp_path_factory):
@@ -36,10 +38,13 @@ def test_the_network_of_the_run_gets_the_very_tables_of_the_run(judged, finished
 def test_it_prints_each_set_beside_this_network_and_the_baseline(judged, finished):
     accounts = finished.read_json("metrics/evaluation.json")
     rows = [line.split() for line in judged[1].splitlines()]
-    own, example = [row for row in rows if row[:1] == ["rotate"]]
+    own, own_breaks, example, _ = [row for row in rows if row[:1] == ["rotate"]]
     ours, baseline = (f"{accounts['rotate'][key]:.2%}" for key in ("accuracy", "baseline_accuracy"))
     assert own == ["rotate", ours, ours, baseline]
     assert example == ["rotate", baseline, ours, baseline]
+    point = finished.read_json("metrics/summary.json")["breaking_point"]["rotate"]
+    breaks = broken_at(point, [0, 30, 90])
+    assert " ".join(own_breaks).startswith(f"rotate {breaks} {breaks} ")
 
 
 def test_what_it_writes_can_be_compared(judged, finished):

@@ -73,7 +73,7 @@ def test_what_a_picture_is_said_to_show_is_what_was_found(page, evaluation):
     said = " ".join(re.findall(r'alt="([^"]*)"', page))
     for title, name in (("MNIST", "clean"), ("Repositioned", "repositioned")):
         wrong = round(10_000 * (1 - evaluation[name]["accuracy"]))
-        assert f"{title} test set: {wrong:,} of 10,000 digits mistaken" in said
+        assert f"{title} test set: {wrong:,} of 10,000 mistaken" in said
     suites = {name: account["accuracy"] for name, account in evaluation.items() if name != "clean"}
     hardest = min(suites, key=suites.get)
     assert f"hardest: {hardest}, {suites[hardest]:.1%}" in said
