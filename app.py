@@ -13,7 +13,7 @@ import base64
 import binascii
 import inspect
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -25,6 +25,7 @@ from PIL import Image
 
 from robustness.artifacts import EXAMPLES, MODEL, baseline_of
 from robustness.command import UserError, run
+from robustness.curves import Predict
 from robustness.datasets import Dataset, read_dataset
 from robustness.mnist import CLASSES, SIDE
 from robustness.networks import load_network
@@ -34,8 +35,6 @@ from robustness.perturbations import KINDS, Range, ranges
 from robustness.pictures import MAX_BYTES, SEVERAL, PictureError, read_digit
 from robustness.quiet_keras import keras, tensorflow
 from robustness.suites import Suite, load_suite
-
-Predict = Callable[[np.ndarray], np.ndarray]  # uint8 (n, 28, 28) to probabilities (n, 10)
 
 PAGE = Path(__file__).parent / "page"
 NAMES = ["This network", "The standard example"]
@@ -82,10 +81,6 @@ def as_data_url(image: np.ndarray) -> str:
     return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
 
 
-NO_ANSWER = {
-    "image": as_data_url(np.zeros((SIDE, SIDE), np.uint8)),
-    "networks": [{"name": name, "says": None, "percent": [0] * CLASSES} for name in NAMES],
-}
 NO_LIMITS = {"curves": [], "maps": []}
 
 
@@ -154,7 +149,11 @@ def build_page(
     networks: two of them; curves: from where to where the strength of a kind goes, as in params.yaml;
     dataset: what they know; examples: images to begin with.
     """
-    no_answer = NO_ANSWER | {"classes": dataset.classes}
+    no_answer = {
+        "image": as_data_url(np.zeros((SIDE, SIDE), np.uint8)),
+        "networks": [{"name": name, "says": None, "percent": [0] * CLASSES} for name in NAMES],
+        "classes": dataset.classes,
+    }
 
     def answer(values: dict[Component, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """What page/answer.html and page/limits.html show, given the values of `settings`."""

@@ -69,10 +69,10 @@ def evaluate(
     tables |= {f"predictions/{name}": table[["label", "predicted"]] for name, table in judged.items()}
     tables |= {"calibration": pd.concat(calibration), "mistakes": pd.concat(mistakes), "curves": points}
     summary = summarise(accounts, breaking_points(points, settings.breaking_accuracy))
-    return Results(rounded(accounts), rounded(summary), tables, examples(clean, judged[CLEAN]))
+    return Results(rounded(accounts), rounded(summary), tables, pick_examples(clean, judged[CLEAN]))
 
 
-def examples(suite: Suite, digits: pd.DataFrame) -> Suite:
+def pick_examples(suite: Suite, digits: pd.DataFrame) -> Suite:
     """The first image of each class that is recognised, by label, and those that are mistaken most surely.
 
     digits: the `judge` table of the set.

@@ -93,8 +93,8 @@ def draw_confusion_matrix(predictions: pd.DataFrame, set_title: str, classes: Se
         colour = GREY if row == column else "white" if dark else "black"
         ax.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", fontsize=8, color=colour)
     ax.set(title=title, xlabel="predicted", ylabel="true", xticks=range(CLASSES), yticks=range(CLASSES))
-    upright = max(map(len, classes)) < 3
-    ax.set_xticklabels(classes, rotation=0 if upright else 45, ha="center" if upright else "right")
+    aslant = {} if are_short(classes) else {"rotation": 45, "ha": "right"}
+    ax.set_xticklabels(classes, **aslant)
     ax.set_yticklabels(classes)
     ax.grid(False)
     return figure
@@ -120,7 +120,7 @@ def draw_mistakes(
     images: np.ndarray, mistakes: pd.DataFrame, set_title: str, classes: Sequence[str]
 ) -> Figure:
     """The images that the network gets wrong while being most sure; mistakes: rows of mistakes.csv."""
-    short = max(map(len, classes)) < 3
+    short = are_short(classes)
     columns = 6 if short else 4
     rows = max(1, -(-len(mistakes) // columns))
     figure, axes = plt.subplots(
@@ -370,6 +370,11 @@ def show(ax: plt.Axes, image: np.ndarray, title: str = "") -> None:
 def mean_size(suite: Suite) -> float:
     """How large what a repositioned set shows is on average, 1 being its size in the clean set."""
     return float(digit_size(suite.drawn["canvas"], suite.drawn["zoom"]).mean())
+
+
+def are_short(classes: Sequence[str]) -> bool:
+    """Is there room for the names of classes where there is for digits?"""
+    return max(map(len, classes)) < 3
 
 
 def words(name: str) -> str:

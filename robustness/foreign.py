@@ -25,6 +25,7 @@ SCALES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "-1 to 1": lambda images: images / 127.5 - 1,
     "standardised": lambda images: (images / 255 - 0.1307) / 0.3081,  # by mean and deviation of MNIST
 }
+AS_GOOD = 0.005  # the difference of two accuracies that does not tell one scale from another
 LAYOUTS = [(SIDE, SIDE), (SIDE, SIDE, 1), (1, SIDE, SIDE), (SIDE * SIDE,)]
 TYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
 TYPES |= {"tensor(uint8)": "uint8"}
@@ -61,8 +62,9 @@ class Foreign(NamedTuple):
 def load_foreign(path: Path, digits: Digits, scale: str | None = None) -> Foreign:
     """Load a network that takes images of 28 x 28 pixels and returns ten probabilities, or their logarithms.
 
-    scale: one of SCALES; if None, that of the smallest loss on `digits`, which are of no test set.
-    Raises UserError if the file is no such network.
+    scale: one of SCALES. If None, it is found out on `digits`, which are of no test set: of the scales at
+    which most are right, the one of the smallest loss, as at 255 times its scale many a network answers the
+    same and is only too sure. Raises UserError if the file is no such network.
     """
     if path.suffix not in OPENERS:
         raise UserError(
@@ -77,19 +79,19 @@ def load_foreign(path: Path, digits: Digits, scale: str | None = None) -> Foreig
         outputs.min() >= 0 and np.abs(outputs.sum(axis=1) - 1).max() < 1e-3 for outputs in found.values()
     )
     to_probabilities = np.asarray if normal else partial(softmax, axis=1)  # of logarithms as of logits
-    # Not by what is right: at 255 times the scale, most networks answer the same, and are far too sure.
+    right = {each: (outputs.argmax(axis=1) == digits.labels).mean() for each, outputs in found.items()}
+    as_good = [each for each in found if right[each] >= max(right.values()) - AS_GOOD]
     places, tiny = np.arange(len(digits.labels)), 1e-15
     losses = {
-        each: -np.log(np.maximum(to_probabilities(outputs)[places, digits.labels], tiny)).mean()
-        for each, outputs in found.items()
+        each: -np.log(np.maximum(to_probabilities(found[each])[places, digits.labels], tiny)).mean()
+        for each in as_good
     }
     best = min(losses, key=losses.get)
-    right = (found[best].argmax(axis=1) == digits.labels).mean()
     return Foreign(
         lambda images: to_probabilities(opened.outputs(images, best)),
         f"images ({', '.join(map(str, ('n', *opened.shape)))}), {best},"
         f" to {'probabilities' if normal else 'logits'};"
-        f" {right:.1%} of {len(digits.labels):,} validation images recognised",
+        f" {right[best]:.1%} of {len(digits.labels):,} validation images recognised",
         opened.parameters,
     )
 

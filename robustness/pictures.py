@@ -37,7 +37,7 @@ class Reading(NamedTuple):
     several: bool = False
 
 
-SEVERAL = "there seem to be several digits, and all are read as one; give each a picture of its own"
+SEVERAL = "there seem to be several things, and all are read as one; give each a picture of its own"
 
 
 def read_digit(content: bytes, box: int = BOX) -> Reading:
@@ -131,7 +131,7 @@ def find_ink(grey: np.ndarray) -> np.ndarray:
         contrast = -contrast
 
     if contrast.max() < max(MIN_CONTRAST, MIN_SIGNAL_TO_NOISE * noise):
-        raise PictureError("expected a digit, found a blank picture")
+        raise PictureError("expected ink on paper, found a blank picture")
     # Below 0.3 of the full contrast lie noise, ruled lines and shadows; above 0.7, all is ink.
     return np.clip((contrast / contrast.max() - 0.3) / 0.4, 0, 1)
 

@@ -29,6 +29,10 @@ from robustness.params import Source
 
 BLOCK = 2**16  # bytes that are read at once
 
+ADVICE = """Check the network, and HTTPS_PROXY if you are behind a proxy. Or put the files, gzipped or
+not, in a folder and add a line `- folder: PATH` to its download.sources in params.yaml."""
+ADVICE_ON_OWN = "Mend the files, or name another folder in download.dataset in params.yaml."
+
 
 class SourceError(Exception):
     """The reason, in one line, why a source cannot be used; the next one is tried."""
@@ -63,8 +67,7 @@ def fetch(folder: Path, sources: Sequence[Source], timeout: float, files: Files)
         raise UserError(
             f"no source has {', '.join(name for name in files if name not in origins)}.\n"
             + "\n".join(f"  {fault}" for fault in faults)
-            + "\nCheck the network, and HTTPS_PROXY if you are behind a proxy. Or put the files, gzipped or"
-            "\nnot, in a folder and add a line `- folder: PATH` to its download.sources in params.yaml."
+            + ("\n" + (ADVICE if all(files.values()) else ADVICE_ON_OWN))
         )
     return origins
 

@@ -3,7 +3,7 @@
     python -m scripts.baseline    # models/baselines/NAME.keras, with which each evaluation compares
 
 Those of MNIST and Fashion-MNIST are in git; a data set of one's own needs this once, after `dvc repro
-download`. Seed, epochs and the number of images are those of params.yaml.
+download`. Its settings are those of the baseline in sweeps.yaml, and all others those of params.yaml.
 """
 
 import argparse
@@ -15,10 +15,8 @@ from robustness.command import run
 from robustness.datasets import read_dataset
 from robustness.mnist import load_split
 from robustness.networks import save_network
-from robustness.params import load_params
+from robustness.sweeps.settings import load_overridden, load_sweep
 from robustness.training import fit, split
-
-EXAMPLE = {"network": "standard", "network_options": {}, "augment": False, "batch_size": 128}
 
 
 def main() -> None:
@@ -28,7 +26,8 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.parse_args()
-    params = load_params().train.model_copy(update=EXAMPLE)
+    example = load_overridden(load_sweep("recipe").settings["baseline"])
+    params = example.train.model_copy(update={"network_options": {}})  # those of another network
     path = baseline_of(read_dataset().name)
     training, validation = split(load_split(RAW, "train"), params)
     epochs = fit(params, training, validation)

@@ -33,8 +33,6 @@ from robustness.params import Params, load_params
 from robustness.report import breaking_table
 from robustness.suites import PICTURES, Suite, digest, load_suites
 
-ENOUGH = 1000  # validation images tell one scale from another
-
 
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -147,7 +145,7 @@ def main() -> None:
     arguments = read_arguments()
     params, dataset = load_params(), read_dataset()
     count = params.train.validation_digits
-    known = Digits(*(array[:ENOUGH] for array in evaluation_digits(RAW, "validation", count)))
+    known = evaluation_digits(RAW, "validation", count)
     sets = {CLEAN: Suite(*evaluation_digits(RAW, params.evaluate.split, count))} | load_suites(PERTURBED)
     images = identity(sets, params)
     table = read_table(arguments.table, images) if arguments.table else None

@@ -96,7 +96,7 @@ def main() -> None:
         with whole_file(path) as partial:
             draw.save(figure, partial, params.plot.dpi)
         pictures[name] = Picture(path.read_bytes(), finding(figure))
-    curves = pd.read_csv(artifacts.TABLES / "curves.csv")
+    curves, limit = pd.read_csv(artifacts.TABLES / "curves.csv"), params.evaluate.breaking_accuracy
     training, sweep = json.loads(artifacts.TRAINING.read_text()), pd.read_csv(artifacts.RECIPE)
     report = write_report(
         pictures,
@@ -108,10 +108,10 @@ def main() -> None:
         split,
         sweep,
         curves,
-        params.evaluate.breaking_accuracy,
+        limit,
     )
     write_text(artifacts.REPORT, report)
-    limit, size = params.evaluate.breaking_accuracy, artifacts.MODEL.stat().st_size
+    size = artifacts.MODEL.stat().st_size
     card = write_card(size, accounts, training, params.train, dataset, split, curves, limit)
     write_text(artifacts.CARD, card)
     # In a scope of its own, or its thousands of one-letter names would be everyone's. DVC's plots are written

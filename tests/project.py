@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -90,6 +91,10 @@ class Project:
 
     def temporary_files(self):
         return [*self.folder.rglob(".*.partial*"), *self.folder.glob("models/checkpoint*")]
+
+
+def stages_run(process):
+    return re.findall(r"Running stage '(\w+)'", process.stdout)
 
 
 def wait_for(condition, process):

@@ -209,7 +209,7 @@ def test_what_cannot_be_used_is_refused_with_the_reason(page, tmp_path):
     for content, reason in [
         (b"seven", "expected an image"),
         (bytes(MAX_BYTES + 2), "expected at most 16,777,216 bytes"),
-        (encode(np.full((50, 50), 255)), "expected a digit, found a blank picture"),
+        (encode(np.full((50, 50), 255)), "expected ink on paper, found a blank picture"),
     ]:
         page.open(tmp_path / "7.png", content)
         page.says(f"This picture cannot be used: {reason}")

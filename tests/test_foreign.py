@@ -24,10 +24,10 @@ IMAGES[np.arange(60), 2 * LABELS + 4] = 200
 # A network that is right on all images would seem the better, the larger the scale is.
 DIGITS = Digits(IMAGES, np.where(np.arange(60) < 6, 9 - LABELS, LABELS))
 
-# That knows the class by the mean level of its line, if levels go from 0 to 1; 40 = how sure it is.
+# That knows the class by the mean level of its line, if levels go from 0 to 1, and is as sure as it is right.
 WEIGHTS = np.zeros((28, 28, 10), np.float32)
 for label in range(10):
-    WEIGHTS[2 * label + 4, :, label] = 40 / 28
+    WEIGHTS[2 * label + 4, :, label] = 6.4 / 28
 WEIGHTS = WEIGHTS.reshape(784, 10)
 LOGITS = IMAGES.reshape(60, 784) / 255 @ WEIGHTS
 SHAPES = [(28, 28), (28, 28, 1), (1, 28, 28), (784,)]
@@ -82,9 +82,18 @@ def test_the_scale_is_found_out_by_what_is_recognised_or_taken_as_said(tmp_path,
     to_one = keras.layers.Rescaling(1 / (white - black), -black / (white - black))
     even = keras.Sequential([to_one, keras.layers.ReLU(max_value=1), keras.layers.Rescaling(1, 0)])
     path = in_keras(tmp_path / "lines.keras", preparation=even)
-    said = load_foreign(path, DIGITS, scale)
-    assert f", {scale}, to logits; 90.0% of" in said.description
-    np.testing.assert_allclose(said.predict(IMAGES), softmax(LOGITS, axis=1), atol=1e-4)
+    for network in (load_foreign(path, DIGITS), load_foreign(path, DIGITS, scale)):
+        assert f", {scale}, to logits; 90.0% of" in network.description
+        np.testing.assert_allclose(network.predict(IMAGES), softmax(LOGITS, axis=1), atol=1e-4)
+    [other, *_] = {*SCALES} - {scale}
+    assert f", {other}, to logits; " in load_foreign(path, DIGITS, other).description
+
+
+def test_being_right_counts_for_more_than_being_no_surer_than_that(tmp_path):
+    network = keras.saving.load_model(in_keras(tmp_path / "lines.keras"))
+    network.layers[-1].bias.assign(np.float32([20, *[0] * 9]))  # too little to matter at 0 to 255 alone
+    network.save(tmp_path / "sure.keras")
+    assert ", 0 to 255, to logits; 90.0% of" in load_foreign(tmp_path / "sure.keras", DIGITS).description
 
 
 def test_a_network_of_this_project_answers_as_predict_says(tmp_path):

@@ -7,15 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pictures import DIGITS, draw, encode, photograph
+from project import stages_run
 
 from robustness.datasets import DATASETS
 from robustness.mnist import SPLITS, to_idx
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
-
-
-def stages_run(process):
-    return re.findall(r"Running stage '(\w+)'", process.stdout)
 
 
 def test_pictures_in_data_own_are_a_test_set_like_the_others(project):

@@ -101,7 +101,7 @@ def test_a_single_digit_is_not_taken_for_two(how):
     assert not read_digit(encode(SINGLE[how])).several
 
 
-BLANK = "expected a digit, found a blank picture"
+BLANK = "expected ink on paper, found a blank picture"
 NO_IMAGE = r"expected an image \(AVIF, .*WEBP\), found none or a damaged one"
 REFUSED = {
     "black": (encode(np.zeros((28, 28))), BLANK),

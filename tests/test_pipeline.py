@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from project import ROOT, STAGES, Project
+from project import ROOT, STAGES, Project, stages_run
 
 from robustness.curves import breaking_points
 from robustness.mnist import load_split
@@ -16,10 +16,6 @@ from robustness.params import Params, load_params
 from robustness.suites import load_suites
 
 CODE = {stage: {dep for dep in entry["deps"] if dep.endswith(".py")} for stage, entry in STAGES.items()}
-
-
-def stages_run(process):
-    return re.findall(r"Running stage '(\w+)'", process.stdout)
 
 
 def accuracy(project):

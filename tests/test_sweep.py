@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 import psutil
 import pytest
-from project import Project, wait_for
+from project import Project, stages_run, wait_for
 
 from robustness.sweeps.cluster import PRIVATE
 
@@ -158,10 +158,6 @@ def held(project):
         yield
     finally:
         project.hold.unlink()
-
-
-def stages_run(process):
-    return re.findall(r"Running stage '(\w+)'", process.stdout)
 
 
 def training(sweep, within="/"):
