@@ -17,7 +17,7 @@ from robustness.files import whole_file
 from robustness.mnist import Digits
 from robustness.params import Train
 from robustness.quiet_keras import keras, tensorflow
-from robustness.training import Curves
+from robustness.training import Progress
 
 CODE = Path(__file__).parent
 PROGRESS = "progress.json"  # the file within the archive that is not Keras's
@@ -33,25 +33,29 @@ def digest(params: Train, *digits: Digits) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
 
 
-def save_checkpoint(path: Path, network: keras.Model, curves: Curves, digest: str) -> None:
+def save_checkpoint(path: Path, progress: Progress, digest: str) -> None:
+    known = np.flatnonzero(progress.known).tolist()
+    entries = {"digest": digest, "curves": progress.curves, "known": known, "digits": progress.known.size}
     with whole_file(path) as partial:
-        network.save(partial)
+        progress.network.save(partial)
         with zipfile.ZipFile(partial, "a") as archive:
-            archive.writestr(PROGRESS, json.dumps({"digest": digest, "curves": curves}))
+            archive.writestr(PROGRESS, json.dumps(entries))
 
 
-def load_checkpoint(path: Path, digest: str) -> tuple[keras.Model | None, Curves]:
-    """Return the network and the curves that were saved; (None, []), and say why, if they are of no use."""
+def load_checkpoint(path: Path, digest: str) -> Progress | None:
+    """Return the progress that was saved; None, and say why, if it is of no use."""
     if not path.exists():
-        return None, []
+        return None
     try:
         with zipfile.ZipFile(path) as archive:
-            progress = json.loads(archive.read(PROGRESS))
-        if progress["digest"] != digest:
+            entries = json.loads(archive.read(PROGRESS))
+        if entries["digest"] != digest:
             print("starting over: an earlier run was interrupted, but had other settings, data or code")
-            return None, []
-        return keras.saving.load_model(path, safe_mode=True), progress["curves"]
+            return None
+        known = np.zeros(entries["digits"], bool)
+        known[entries["known"]] = True
+        return Progress(keras.saving.load_model(path, safe_mode=True), entries["curves"], known)
     # Any exception: on a damaged file Keras raises a dozen types.
     except Exception as error:
         print(f"starting over: {path} cannot be used ({error!s:.300})")
-        return None, []
+        return None

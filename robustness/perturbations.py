@@ -331,6 +331,30 @@ def _blur(values: np.ndarray, sigma: Strength) -> np.ndarray:
     return blur @ values @ blur.swapaxes(1, 2)
 
 
+@kind
+def random_filter(
+    images: np.ndarray,
+    rng: np.random.Generator,
+    gain: Annotated[float, Interval(ge=1, le=10)] = 2.0,
+) -> Perturbed:
+    """See only how each pixel differs from its neighbours: what a random filter of mean zero answers.
+
+    gain: how many times as strong as full ink the strongest answer of the image is, before it is cut off.
+
+    The filter has 3 x 3 normal weights, less their mean; its answers count without their sign. The random
+    filters of Xu et al. 2021 (arXiv 2007.13003), which are not of mean zero, keep the flat parts of an image.
+    """
+    weights = rng.standard_normal((len(images), 3, 3, 1, 1), dtype=np.float32)
+    weights -= weights.mean(axis=(1, 2), keepdims=True)
+    padded = np.pad(images.astype(np.float32), ((0, 0), (1, 1), (1, 1)))
+    answer = np.float32(0)
+    for row, column in np.ndindex(3, 3):
+        answer += weights[:, row, column] * padded[:, row : row + SIDE, column : column + SIDE]
+    answer = np.abs(answer)
+    strongest = np.maximum(answer.max(axis=(1, 2), keepdims=True), 1)
+    return _to_uint8(answer / strongest * 255 * _per_image(gain)), {}
+
+
 # Light
 
 

@@ -2,18 +2,21 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from robustness.command import UserError
 from robustness.mnist import Digits, held_out
-from robustness.networks import BATCH, build_network
+from robustness.networks import BATCH, build_network, predict
 from robustness.params import Train
 from robustness.perturbations import perturb
 from robustness.quiet_keras import keras
 
 Curves = Sequence[dict[str, float]]  # a row an epoch
+
+RANKED_AFTER = 2  # epochs: then it is clear which digits are easy
+KNOWN = 0.8  # the share of the digits that count as well known from then on
 
 CURVE_NAMES = {  # as Keras calls them: as they are called here
     "accuracy": "training/accuracy",
@@ -71,7 +74,8 @@ def compiled(network: keras.Model, learning_rate: float, steps: int) -> keras.Mo
             0.0, steps - warmup, warmup_target=learning_rate, warmup_steps=warmup
         )
         optimizer, loss = keras.optimizers.Adam(schedule), "sparse_categorical_crossentropy"
-    network.compile(optimizer, loss, metrics=["accuracy"])
+    # Several batches in one call of TensorFlow: the same results, less waiting for Python.
+    network.compile(optimizer, loss, metrics=["accuracy"], steps_per_execution=5)
     return network
 
 
@@ -82,32 +86,59 @@ def reseed(network: keras.Model, rng: np.random.Generator) -> None:
             variable.assign(rng.integers(2**31, size=2))
 
 
+class Progress(NamedTuple):
+    """What training has come to: the network; its learning curves, a row an epoch by the names that
+    CURVE_NAMES has; and which of the training digits it knows well, bool (n,)."""
+
+    network: keras.Model
+    curves: Curves
+    known: np.ndarray
+
+
+def best_known(network: keras.Model, digits: Digits) -> np.ndarray:
+    """The share KNOWN of the digits, unperturbed, of which the network is surest: bool (n,)."""
+    right = predict(network, digits.images)[np.arange(len(digits.labels)), digits.labels]
+    return np.argsort(np.argsort(-right, kind="stable")) < KNOWN * len(right)
+
+
+def shuffled(known: np.ndarray, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The digits of an epoch in random order, and their weights: a random share of what is known is left
+    out, and the rest of it weighs more in proportion (Qin et al. 2023, arXiv 2303.04947)."""
+    order = rng.permutation(len(known))
+    if share:
+        order = order[~known[order] | (rng.random(len(order)) >= share)]
+    return order, np.where(known[order], 1 / (1 - share), 1)
+
+
 def fit(
     params: Train,
     training: Digits,
     validation: Digits | None = None,
-    network: keras.Model | None = None,
-    curves: Curves = (),
+    progress: Progress | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> Iterator[tuple[keras.Model, Curves]]:
+) -> Iterator[Progress]:
     """Train the network that `params` names, one epoch for each step of the caller's loop.
 
-    Yields the network, which the next epoch changes, and its learning curves so far: a row an epoch, by the
-    names that CURVE_NAMES has. `network`, `curves`: what an earlier loop was given last, to go on from there.
-    What is random is drawn from the seed and the number of the epoch, so that it ends with the same bytes.
-    `callbacks`: for Keras, called within an epoch. Raises UserError as `build_network` does.
+    Yields the progress so far, whose network the next epoch changes. `progress`: what an earlier loop was
+    given last, to go on from there. What is random is drawn from the seed and the number of the epoch, so
+    that it ends with the same bytes. `callbacks`: for Keras, called within an epoch. Raises UserError as
+    `build_network` does.
     """
-    batches = math.ceil(len(training.images) / params.batch_size)
-    if network is None:
+    n = len(training.images)
+    if progress is None:
         keras.utils.set_random_seed(params.seed)
-        network = compiled(
-            build_network(params.network, params.network_options),
-            params.learning_rate,
-            params.epochs * batches,
-        )
+        network = build_network(params.network, params.network_options)
+        shorter = max(params.epochs - RANKED_AFTER - 1, 0)  # epochs, of the digits in all
+        digits = n * (params.epochs - shorter * KNOWN * params.leave_out)
+        steps = math.ceil(digits / params.batch_size)
+        progress = Progress(compiled(network, params.learning_rate, steps), [], np.zeros(n, bool))
+    network, curves, known = progress
     for epoch in range(len(curves), params.epochs):
         rng = np.random.default_rng([params.seed, epoch])
-        order = rng.permutation(len(training.images))
+        if epoch == RANKED_AFTER and params.leave_out:
+            known = best_known(network, training)
+        # The last epoch has all digits.
+        order, weights = shuffled(known, params.leave_out if epoch < params.epochs - 1 else 0, rng)
         images, labels = training.images[order], training.labels[order]
         if params.augment:
             images = augment(images, rng, params.augmentation)
@@ -118,10 +149,11 @@ def fit(
             params.batch_size,
             shuffle=False,
             verbose=0,
+            sample_weight=weights,
             validation_data=validation,
             validation_batch_size=BATCH,
             callbacks=list(callbacks),
         ).history
         row = {name: round(history[key][-1], 5) for key, name in CURVE_NAMES.items() if key in history}
         curves = [*curves, row]
-        yield network, curves
+        yield Progress(network, curves, known)

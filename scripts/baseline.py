@@ -31,9 +31,9 @@ def main() -> None:
     path = baseline_of(read_dataset().name)
     training, validation = split(load_split(RAW, "train"), params)
     epochs = fit(params, training, validation)
-    *_, (network, curves) = tqdm(epochs, "train", params.epochs, unit=" epochs", disable=None)
-    save_network(network, path)
-    print(f"{path}: {curves[-1]['validation/accuracy']:.2%} of the validation images are recognised")
+    *_, last = tqdm(epochs, "train", params.epochs, unit=" epochs", disable=None)
+    save_network(last.network, path)
+    print(f"{path}: {last.curves[-1]['validation/accuracy']:.2%} of the validation images are recognised")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ def main() -> None:
     params = load_params().train
     training, validation = split(load_split(RAW, "train"), params)
     identity = digest(params, training, validation)
-    network, curves = load_checkpoint(CHECKPOINT, identity)
+    progress = load_checkpoint(CHECKPOINT, identity)
+    curves = progress.curves if progress else []
     if curves:
         print(f"going on after epoch {len(curves)}, where an earlier run was interrupted", flush=True)
 
@@ -41,20 +42,23 @@ def main() -> None:
         tqdm(None, "train", params.epochs, initial=len(curves), bar_format=BAR, disable=None) as bar,
     ):
         step = keras.callbacks.LambdaCallback(
-            on_train_batch_end=lambda batch, logs: bar.update(1 / step.params["steps"])
+            on_train_batch_end=lambda batch, logs: bar.update(
+                len(curves) + (batch + 1) / step.params["steps"] - bar.n
+            )
         )
         for row in curves:
             log(live, row)
         start = now()
-        epochs = fit(params, training, validation, network, curves, [step])
-        for network, curves in epochs:
-            save_checkpoint(CHECKPOINT, network, curves, identity)
+        epochs = fit(params, training, validation, progress, [step])
+        for progress in epochs:
+            curves = progress.curves
+            save_checkpoint(CHECKPOINT, progress, identity)
             log(live, curves[-1])
             bar.set_postfix(curves[-1])
 
     print(since(start))
-    save_network(network)
-    account = {"training": {}, "validation": {}, "parameters": network.count_params()}
+    save_network(progress.network)
+    account = {"training": {}, "validation": {}, "parameters": progress.network.count_params()}
     for name, value in curves[-1].items():
         part, quantity = name.split("/")
         account[part][quantity] = value

@@ -290,6 +290,20 @@ def test_motion_blur_draws_directions_within_45_degrees_of_horizontal():
     assert (degrees.min(), degrees.max()) == pytest.approx((-45, 45), abs=0.3)
 
 
+def test_a_random_filter_answers_where_the_image_changes_and_the_same_to_half_the_ink():
+    altered, _ = KINDS["random_filter"](NOISE // 2 * 2, random(), gain=1)
+    halved, _ = KINDS["random_filter"](NOISE // 2, random(), gain=1)
+    assert (altered.max(axis=(1, 2)) == 255).all()
+    assert np.abs(altered - halved.astype(int)).max() <= 1
+    flat, _ = KINDS["random_filter"](np.full_like(MANY, 200), random(), gain=10)
+    assert (flat[:, 1:-1, 1:-1] == 0).all()
+    dot = np.zeros_like(MANY)
+    dot[:, 14, 14] = 255
+    answers, _ = KINDS["random_filter"](dot, random(), gain=1)
+    rows, columns = np.nonzero(answers.any(axis=0))
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (13, 15, 13, 15)
+
+
 # Light
 
 

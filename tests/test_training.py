@@ -1,5 +1,7 @@
 """Digits are perturbed as asked, afresh in every epoch; an interrupted training goes on as if it were not."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,7 @@ PARAMS = Train(
     learning_rate=0.01,
     training_digits=50,
     validation_digits=10,
+    leave_out=0.0,
     augment=True,
     augmentation={"brightness": {"probability": 0.5, "increase": [0, 0.3]}},
 )
@@ -106,6 +109,9 @@ def test_every_digit_draws_its_own_strength_within_the_bounds():
 # fit
 
 
+WEIGHTS = []  # of the digits of each epoch that `fed` recorded
+
+
 @pytest.fixture
 def fed(monkeypatch):
     """What Keras was given to train on, (images, labels) an epoch."""
@@ -113,6 +119,7 @@ def fed(monkeypatch):
 
     def record(network, images, labels, *arguments, **options):
         epochs.append((images, labels))
+        WEIGHTS.append(options["sample_weight"])
         return keras_fit(network, images, labels, *arguments, **options)
 
     monkeypatch.setattr(keras.Model, "fit", record)
@@ -135,6 +142,26 @@ def test_every_epoch_has_every_digit_once_in_an_order_and_a_perturbation_of_its_
     assert not np.array_equal(np.sort(first, axis=0), np.sort(second, axis=0))
 
 
+def test_from_the_third_epoch_on_a_part_of_what_is_known_is_left_out_and_the_rest_of_it_weighs_more(fed):
+    params = PARAMS.model_copy(update={"epochs": 6, "leave_out": 0.5, "augment": False})
+    progress = last(fit(params, DIGITS))
+    assert progress.known.sum() == 48  # of 60 digits
+    counts = [len(labels) for _, labels in fed]
+    assert counts[:2] == [60, 60]
+    assert all(12 < count < 60 for count in counts[2:5])
+    assert counts[5] == 60
+    known = {image.tobytes() for image in IMAGES[progress.known]}
+    for images, _ in fed[2:5]:
+        seen = [image.tobytes() for image in images]
+        assert len({*seen}) == len(seen)
+        assert {image.tobytes() for image in IMAGES[~progress.known]} <= {*seen}
+    assert [{*np.unique(weights)} for weights in WEIGHTS[-6:]] == [{1}, {1}, {1, 2}, {1, 2}, {1, 2}, {1}]
+    for (images, _), weights in zip(fed, WEIGHTS[-6:], strict=True):
+        heavy = [image.tobytes() in known for image in images]
+        if 2 in weights:
+            np.testing.assert_array_equal(weights == 2, heavy)
+
+
 def test_without_augment_the_digits_are_trained_on_as_they_are(fed):
     last(fit(PARAMS.model_copy(update={"augment": False, "epochs": 1}), DIGITS))
     [(images, _)] = fed
@@ -144,8 +171,8 @@ def test_without_augment_the_digits_are_trained_on_as_they_are(fed):
 def test_it_learns_and_tells_how_it_went():
     mislabelled = Digits(IMAGES, (LABELS + 1) % 10)
     epochs = list(fit(PARAMS.model_copy(update={"epochs": 8}), DIGITS, mislabelled))
-    assert [len(curves) for _, curves in epochs] == list(range(1, 9))
-    _, curves = epochs[-1]
+    assert [len(progress.curves) for progress in epochs] == list(range(1, 9))
+    curves = epochs[-1].curves
     assert set(curves[0]) == {
         f"{part}/{name}" for part in ("training", "validation") for name in ("accuracy", "loss")
     }
@@ -155,7 +182,8 @@ def test_it_learns_and_tells_how_it_went():
 
 def test_one_seed_gives_one_network_and_another_another():
     one, same, other = (
-        next(fit(PARAMS.model_copy(update={"seed": seed}), DIGITS))[0].get_weights() for seed in (1, 1, 2)
+        next(fit(PARAMS.model_copy(update={"seed": seed}), DIGITS)).network.get_weights()
+        for seed in (1, 1, 2)
     )
     assert all(map(np.array_equal, one, same))
     assert not any(map(np.array_equal, one, other))
@@ -169,7 +197,7 @@ def test_the_learning_rate_grows_for_a_fifth_of_the_steps_and_ends_at_nothing():
 
 
 def test_a_network_that_comes_compiled_keeps_its_optimizer():
-    network, curves = next(
+    network, curves, _ = next(
         fit(PARAMS.model_copy(update={"network": "standard", "network_options": {}}), DIGITS)
     )
     assert float(network.optimizer.learning_rate) == pytest.approx(1e-3)
@@ -185,12 +213,15 @@ def path(tmp_path):
 
 
 def test_a_training_that_goes_on_from_a_checkpoint_ends_with_the_same_weights(path):
-    undisturbed, curves = last(fit(PARAMS, DIGITS, DIGITS))
-    save_checkpoint(path, *next(fit(PARAMS, DIGITS, DIGITS)), "here")
+    params = PARAMS.model_copy(update={"epochs": 5, "leave_out": 0.5})
+    undisturbed = last(fit(params, DIGITS, DIGITS))
+    *_, third = itertools.islice(fit(params, DIGITS, DIGITS), 3)
+    save_checkpoint(path, third, "here")
     keras.utils.set_random_seed(7)  # another process
-    resumed, resumed_curves = last(fit(PARAMS, DIGITS, DIGITS, *load_checkpoint(path, "here")))
-    assert all(map(np.array_equal, undisturbed.get_weights(), resumed.get_weights()))
-    assert resumed_curves == curves
+    resumed = last(fit(params, DIGITS, DIGITS, load_checkpoint(path, "here")))
+    assert all(map(np.array_equal, undisturbed.network.get_weights(), resumed.network.get_weights()))
+    assert resumed.curves == undisturbed.curves
+    np.testing.assert_array_equal(resumed.known, undisturbed.known)
 
 
 def test_the_digest_tells_settings_data_packages_and_code_apart(monkeypatch, tmp_path):
@@ -212,12 +243,12 @@ def test_the_digest_tells_settings_data_packages_and_code_apart(monkeypatch, tmp
     ids=["of another run", "cut", "empty"],
 )
 def test_a_checkpoint_of_no_use_is_reported_and_left(path, capsys, content, said):
-    save_checkpoint(path, *next(fit(PARAMS, DIGITS)), "there")
+    save_checkpoint(path, next(fit(PARAMS, DIGITS)), "there")
     if content is not None:
         path.write_bytes(content)
-    assert load_checkpoint(path, "here") == (None, [])
+    assert load_checkpoint(path, "here") is None
     output = capsys.readouterr().out
     assert output.startswith("starting over: ")
     assert said in output
-    assert load_checkpoint(path.with_name("none.keras"), "here") == (None, [])
+    assert load_checkpoint(path.with_name("none.keras"), "here") is None
     assert capsys.readouterr().out == ""
