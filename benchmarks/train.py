@@ -52,9 +52,7 @@ def describe(epochs: pd.DataFrame) -> str:
             "wall seconds of training": spread(totals["wall"], 1),
             "CPU seconds of training": spread(totals["cpu"], 1),
         }
-    header = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    body = pd.DataFrame(columns)
-    return "\n".join(header + [f"| {name} | " + " | ".join(row) + " |" for name, row in body.iterrows()])
+    return pd.DataFrame(columns).to_markdown()
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix
 
 from robustness.artifacts import CLEAN, HEADLINE
-from robustness.curves import breaking_points
+from robustness.curves import breaking_point, breaking_points
 from robustness.datasets import Dataset
 from robustness.evaluation import ELSEWHERE, LISTED, OTHERS, digit_size
 from robustness.mnist import CLASSES
@@ -300,6 +300,19 @@ def broken_at(point: float | None, values: Sequence[float]) -> str:
     if point is None:
         return f"beyond {values[-1]:g}"
     return "at once" if point == values[0] else f"{point:g}"
+
+
+def breaks_at(curves: list[pd.DataFrame], limit: float) -> str:
+    """Mean ± standard deviation of the breaking points of several runs; or how many do not break."""
+    values = curves[0]["value"].tolist()
+    points = [breaking_point(curve["value"].tolist(), curve["accuracy"].tolist(), limit) for curve in curves]
+    if len({*points}) == 1:
+        return broken_at(points[0], values)
+    if unbroken := points.count(None):
+        return f"{broken_at(None, values)} in {unbroken} of {len(points)}"
+    mean, deviation = np.mean(points), np.std(points, ddof=1)
+    decimals = max(0, 2 - int(np.floor(np.log10(mean))))  # three digits of the mean
+    return f"{mean:.{decimals}f} ± {deviation:.{decimals}f}"
 
 
 def with_unit(kind: str, strength: str) -> str:

@@ -23,8 +23,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from robustness.command import UserError, run
-from robustness.curves import breaking_point
-from robustness.figures import BLUE, GROUPS, RED, STYLE, broken_at, words
+from robustness.figures import BLUE, GROUPS, RED, STYLE, breaks_at, words
 from robustness.files import whole_file
 from robustness.params import load_params
 from robustness.runs import WORKSPACE, Side, read_runs
@@ -164,19 +163,6 @@ def print_breaking_points(before: list[Side], after: list[Side], limit: float) -
         texts = (breaks_at([run[kind, strength] for run in side], limit) for side in sides)
         print(f"{kind:18}{''.join(f'{text:>20}' for text in texts)}  {strength}")
     print()
-
-
-def breaks_at(curves: list[pd.DataFrame], limit: float) -> str:
-    """Mean ± standard deviation of the breaking points of several runs; or how many do not break."""
-    values = curves[0]["value"].tolist()
-    points = [breaking_point(curve["value"].tolist(), curve["accuracy"].tolist(), limit) for curve in curves]
-    if len({*points}) == 1:
-        return broken_at(points[0], values)
-    if unbroken := points.count(None):
-        return f"{broken_at(None, values)} in {unbroken} of {len(points)}"
-    mean, deviation = np.mean(points), np.std(points, ddof=1)
-    decimals = max(0, 2 - int(np.floor(np.log10(mean))))  # three digits of the mean
-    return f"{mean:.{decimals}f} ± {deviation:.{decimals}f}"
 
 
 def print_left_out(before: list[Side], after: list[Side], compared: pd.Index) -> None:
