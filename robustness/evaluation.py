@@ -8,8 +8,8 @@ import pandas as pd
 from sklearn.metrics import classification_report, log_loss
 from tqdm import tqdm
 
-from robustness.artifacts import CLEAN
-from robustness.curves import Predict, breaking_points, evenly, measure_curve, strengthen
+from robustness.artifacts import CLEAN, HEADLINE
+from robustness.curves import Predict, evenly, measure_curve, strengthen
 from robustness.mnist import CLASSES, SIDE, Digits
 from robustness.params import Evaluate
 from robustness.significance import mcnemar, wilson_interval
@@ -21,7 +21,6 @@ HARD = 2  # of them that are examples on the page
 # Two groups of suites, whether or not `train.augment` is on: so that runs with and without it compare alike.
 LISTED = "augmentation_kinds"  # suites of kinds that `train.augmentation` lists
 OTHERS = "other_kinds"
-ALL = "all_suites"
 ELSEWHERE = "elsewhere"  # sets that are no part of the data set: in none of these means
 
 
@@ -68,8 +67,8 @@ def evaluate(
     tables = {"suites": suites.rename_axis("suite").reset_index()}
     tables |= {f"predictions/{name}": table[["label", "predicted"]] for name, table in judged.items()}
     tables |= {"calibration": pd.concat(calibration), "mistakes": pd.concat(mistakes), "curves": points}
-    summary = summarise(accounts, breaking_points(points, settings.breaking_accuracy))
-    return Results(rounded(accounts), rounded(summary), tables, pick_examples(clean, judged[CLEAN]))
+    summary = rounded(summarise(accounts))
+    return Results(rounded(accounts), summary, tables, pick_examples(clean, judged[CLEAN]))
 
 
 def pick_examples(suite: Suite, digits: pd.DataFrame) -> Suite:
@@ -162,28 +161,24 @@ def digit_size(canvas: Any, zoom: Any) -> Any:
     return SIDE * zoom / canvas
 
 
-def summarise(
-    evaluation: dict[str, dict[str, Any]], breaking_points: dict[str, float | None]
-) -> dict[str, Any]:
-    """The numbers that `dvc metrics diff` compares: accuracy and loss of each set, means over the suites, and
-    the breaking point of each kind, None where it does not break within what was tried.
+def summarise(evaluation: dict[str, dict[str, Any]]) -> dict[str, float]:
+    """The few numbers that `dvc metrics diff` and `dvc exp show` compare: accuracies, but for two of them.
 
-    Mean corruption error, as in MNIST-C (Mu and Gilmer 2019, arXiv 1906.02337): the mean over the suites
-    of the network's error divided by the baseline's; below 1, the network is the more robust of the two.
+    clean_loss: cross-entropy on the set as it is. corruption_error: as in MNIST-C (Mu and Gilmer 2019, arXiv
+    1906.02337), the mean over the suites of the network's error divided by the baseline's; below 1, the
+    network is the more robust of the two. A mean over no suites is left out.
     """
     suites = [account for account in evaluation.values() if account["group"] in (LISTED, OTHERS)]
     errors = [(1 - account["accuracy"], 1 - account["baseline_accuracy"]) for account in suites]
-    means = {ALL: np.mean([account["accuracy"] for account in suites])}
-    for group in (LISTED, OTHERS):
+    clean = evaluation[CLEAN]
+    summary = {"clean": clean["accuracy"], "clean_loss": clean["loss"]}
+    summary |= {HEADLINE: evaluation[HEADLINE]["accuracy"]}
+    for group, name in ((LISTED, "listed_kinds"), (OTHERS, "other_kinds")):
         accuracies = [account["accuracy"] for account in suites if account["group"] == group]
-        means |= {group: np.mean(accuracies)} if accuracies else {}
-    return {
-        "accuracy": {name: account["accuracy"] for name, account in evaluation.items()},
-        "loss": {name: account["loss"] for name, account in evaluation.items()},
-        "mean_accuracy": means,
-        "breaking_point": breaking_points,
-        "worst_accuracy": min(account["accuracy"] for account in suites),
-        "mean_corruption_error": np.mean([error / baseline for error, baseline in errors if baseline > 0]),
+        summary |= {name: np.mean(accuracies)} if accuracies else {}
+    return summary | {
+        "worst": min(account["accuracy"] for account in suites),
+        "corruption_error": np.mean([error / baseline for error, baseline in errors if baseline > 0]),
     }
 
 

@@ -22,9 +22,9 @@ from matplotlib import pyplot as plt
 from robustness import figures as draw
 from robustness.artifacts import CLEAN, HEADLINE, PERTURBED, RAW, TABLES, baseline_of
 from robustness.command import UserError, run
-from robustness.curves import examples_of
+from robustness.curves import breaking_points, examples_of
 from robustness.datasets import read_dataset
-from robustness.evaluation import ALL, Results, evaluate
+from robustness.evaluation import Results, evaluate
 from robustness.files import whole_file, write_table
 from robustness.foreign import SCALES, Foreign, load_foreign
 from robustness.mnist import Digits, evaluation_digits
@@ -71,17 +71,21 @@ def read_table(path: Path, images: str) -> pd.DataFrame:
     return table
 
 
-def add_row(table: pd.DataFrame, path: Path, network: Foreign, results: Results, images: str) -> pd.DataFrame:
+def add_row(
+    table: pd.DataFrame, path: Path, network: Foreign, results: Results, images: str, limit: float
+) -> pd.DataFrame:
     """Add the row of a network to the table, in place of one of the same name; the best is on top."""
-    summary = results.summary
+    suites = results.tables["suites"].set_index("suite")
+    altered = suites.loc[suites["group"].isin(draw.GROUPS), "accuracy"]
+    breaking = breaking_points(results.tables["curves"], limit)
     row = {
         "network": path.as_posix(),
         "parameters": network.parameters,
-        "clean": summary["accuracy"][CLEAN],
-        "repositioned": summary["accuracy"][HEADLINE],
-        "mean": summary["mean_accuracy"][ALL],
-        "worst": summary["worst_accuracy"],
-        **{f"{kind} breaks at": point for kind, point in summary["breaking_point"].items()},
+        "clean": suites.at[CLEAN, "accuracy"],
+        "repositioned": suites.at[HEADLINE, "accuracy"],
+        "mean": altered.mean(),
+        "worst": altered.min(),
+        **{f"{kind} breaks at": point for kind, point in breaking.items()},
         "images": images,
     }
     rows = [*table[table["network"] != row["network"]].to_dict("records"), row]
@@ -144,7 +148,7 @@ def describe(name: str, results: Results, limit: float) -> str:
 def main() -> None:
     arguments = read_arguments()
     params, dataset = load_params(), read_dataset()
-    count = params.train.validation_digits
+    count, limit = params.train.validation_digits, params.evaluate.breaking_accuracy
     known = evaluation_digits(RAW, "validation", count)
     sets = {CLEAN: Suite(*evaluation_digits(RAW, params.evaluate.split, count))} | load_suites(PERTURBED)
     images = identity(sets, params)
@@ -159,9 +163,9 @@ def main() -> None:
             with plt.rc_context(draw.STYLE):
                 save(arguments.out / path.stem, results, sets, params)
         if arguments.table:
-            table = add_row(table, path, network, results, images)
+            table = add_row(table, path, network, results, images, limit)
             write_table(arguments.table, table)
-        print(f"\n{describe(path.name, results, params.evaluate.breaking_accuracy)}\n", flush=True)
+        print(f"\n{describe(path.name, results, limit)}\n", flush=True)
 
 
 if __name__ == "__main__":

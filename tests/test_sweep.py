@@ -235,8 +235,9 @@ def test_the_table_has_what_each_experiment_measured(swept):
     assert table["experiment"].nunique() == 4
     for (name, setting, seed), rows in table.groupby(["experiment", "setting", "seed"]):
         assert name == f"{setting}-s{seed}"
-        summary = json.loads(swept.run(f"git show {refs(swept)[name]}:metrics/summary.json").stdout)
-        assert dict(zip(rows["suite"], rows["accuracy"], strict=True)) == pytest.approx(summary["accuracy"])
+        accounts = json.loads(swept.run(f"git show {refs(swept)[name]}:metrics/evaluation.json").stdout)
+        for suite, accuracy in zip(rows["suite"], rows["accuracy"], strict=True):
+            assert accuracy == pytest.approx(accounts[suite]["accuracy"])
     assert (table[["wall_seconds", "cpu_seconds"]] > 0).all(axis=None)
 
 
@@ -254,7 +255,8 @@ def test_an_applied_trial_needs_only_its_pictures_drawn(clone):
     clone.run(f"dvc exp apply {name}")
     assert stages_run(clone.run("dvc repro")) == ["plot"]
     table = pd.read_csv(clone / "sweep.csv").query("experiment == @name").set_index("suite")
-    assert clone.read_json("metrics/summary.json")["accuracy"] == pytest.approx(dict(table["accuracy"]))
+    for suite, account in clone.read_json("metrics/evaluation.json").items():
+        assert account["accuracy"] == pytest.approx(table.at[suite, "accuracy"])
 
 
 def test_two_settings_are_compared_by_the_names_of_their_trials(swept):
