@@ -7,29 +7,22 @@ import yaml
 from browser import look_at, needs_chromium
 from project import ROOT
 
-# An entry of dvc.yaml is either a plot that Vega draws, with its settings, or a folder of pictures.
-PLOTS = [
-    entry for entry in yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"] if isinstance(entry, dict)
-]
+PLOTS = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
 
 
 @needs_chromium
 @pytest.mark.parametrize(("command", "revisions"), [("show", 1), ("diff HEAD", 2)])
-def test_every_plot_and_picture_is_shown_and_no_host_is_asked_for_anything(project, command, revisions):
+def test_every_plot_is_drawn_and_no_host_is_asked_for_anything(project, command, revisions):
     project.run(f"dvc plots {command}")
     seen = look_at(project / "dvc_plots/index.html")
     assert seen["problems"] == seen["requests"] == []
     assert seen["plots"] == len(PLOTS)
-    drawn = {path.stem.replace("_", " ") for path in (project / "plots/figures").iterdir()}
-    assert {picture["alt"] for picture in seen["pictures"]} == drawn
-    assert [picture["width"] > 0 for picture in seen["pictures"]] == [True] * revisions * len(drawn)
     assert ({"workspace", "HEAD"} <= set(seen["text"].splitlines())) == (revisions == 2)
 
 
 @needs_chromium
 def test_while_the_first_training_runs_its_curves_are_shown(project):
-    for unfinished in ("plots/evaluation", "plots/figures"):
-        shutil.rmtree(project / unfinished)
+    shutil.rmtree(project / "plots/evaluation")
     project.run("dvc plots show")
     seen = look_at(project / "dvc_plots/index.html")
     assert seen["problems"] == []
@@ -37,11 +30,10 @@ def test_while_the_first_training_runs_its_curves_are_shown(project):
 
 
 @needs_chromium
-def test_before_the_scripts_are_there_the_pictures_are_and_the_plots_say_what_to_do(project):
+def test_before_the_scripts_are_there_the_plots_say_what_to_do(project):
     (project / "dvc_plots/vega.js").unlink()
     project.run("dvc plots show")
     seen = look_at(project / "dvc_plots/index.html")
     assert seen["text"].count("run dvc repro") == len(PLOTS)
-    assert all(picture["width"] > 0 for picture in seen["pictures"])
     assert all("vega" in url for url in seen["requests"]), "only the scripts may be looked for elsewhere"
     assert seen["requests"]
