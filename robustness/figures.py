@@ -321,25 +321,27 @@ def with_unit(kind: str, strength: str) -> str:
     return f"{strength}, {unit}" if unit else strength
 
 
-def draw_reliability(calibration: pd.DataFrame, evaluation: pd.DataFrame) -> Figure:
-    """Confidence against accuracy on the two main sets; calibration: rows of calibration.csv."""
-    figure, ax = plt.subplots(figsize=(HALF, 4.2))
-    ax.plot([0, 1], [0, 1], color=GREY, lw=1, linestyle="--")
-    for name, colour, marker in ((CLEAN, BLUE, "o"), (HEADLINE, ORANGE, "s")):
-        bins = calibration[calibration["suite"] == name]
-        area = 10 + 150 * bins["count"] / bins["count"].sum()
-        style = {"color": colour, "marker": marker, "alpha": 0.7, "clip_on": False, "zorder": 3}
-        ax.scatter(bins["confidence"], bins["accuracy"], area, label=words(name), **style)
-    ax.text(0.03, 0.92, "less sure than right")
-    ax.text(0.97, 0.05, "more sure than right", ha="right")
-    ax.set(xlabel="confidence of the network", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
-    errors = evaluation["calibration_error"]
-    ax.set_title(
-        f"Confidence is off by {100 * errors[CLEAN]:.1f} points on clean images,\n"
-        f"by {100 * errors[HEADLINE]:.1f} points on repositioned ones"
+def draw_reliability(calibration: pd.DataFrame) -> Figure:
+    """How sure the network is of each set, beside how often it is right; calibration: of calibration.csv."""
+    weights = calibration["count"]
+    columns = calibration[["confidence", "accuracy"]].mul(weights, axis=0)
+    means = (
+        columns.groupby(calibration["suite"]).sum().div(weights.groupby(calibration["suite"]).sum(), axis=0)
     )
+    means = means.sort_values("accuracy", ascending=False)
+    too_sure = (means["confidence"] - means["accuracy"]).sort_values()
+    rows = np.arange(len(means))[::-1]
+    figure, ax = plt.subplots(figsize=(WIDE, 0.22 * len(means) + 1.5))
+    ax.hlines(rows, means["accuracy"], means["confidence"], color=GREY, lw=1, zorder=1)
+    ax.scatter(means["accuracy"], rows, 30, BLUE, label="how often it is right")
+    ax.scatter(means["confidence"], rows, 60, ORANGE, marker="|", lw=2.5, label="how sure it is")
+    worst = too_sure.index[-1]
+    ax.set_title(
+        f"The network is surer than right on {(too_sure > 0).sum()} of {len(means)} sets,\nmost on"
+        f" {words(worst)}: {means.at[worst, 'confidence']:.1%} sure, {means.at[worst, 'accuracy']:.1%} right"
+    )
+    ax.set(yticks=rows, yticklabels=map(words, means.index))
     ax.xaxis.set_major_formatter(PERCENT)
-    ax.yaxis.set_major_formatter(PERCENT)
     figure.legend(loc="outside lower center", ncols=2, fontsize=9)
     return figure
 

@@ -21,6 +21,7 @@ from robustness.params import Train
 from robustness.suites import Suite
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
+COMPARED = ["default", "no_augmentation", "baseline"]  # settings of the sweep that stand beside this run
 
 
 class Picture(NamedTuple):
@@ -110,6 +111,7 @@ def write_report(
         "mean": lambda accounts, name: fmean(account[name] for account in accounts),
     }
     accounts = {name: account for name, account in evaluation.items() if name != CLEAN}
+    sweep = sweep[sweep["setting"].isin(COMPARED)]
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         pictures=pictures,
         clean=evaluation[CLEAN],

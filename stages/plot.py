@@ -59,7 +59,7 @@ def draw_figures(
             params.train.augmentation if params.train.augment else {},
             mean_over_seeds(pd.read_csv(artifacts.RECIPE_CURVES), "no_augmentation", tables["curves"]),
         ),
-        "reliability": draw.draw_reliability(tables["calibration"], evaluation),
+        "reliability": draw.draw_reliability(tables["calibration"]),
     }
     for name, title in titles.items():
         predictions = pd.read_csv(artifacts.TABLES / f"predictions/{name}.csv")

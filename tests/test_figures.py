@@ -156,10 +156,15 @@ def test_a_single_curve_can_be_drawn():
     assert "without augmentation" not in written
 
 
-def test_reliability_states_the_calibration_error_of_both_sets():
-    table = pd.DataFrame({"confidence": [0.5, 1.0], "accuracy": [0.4, 1.0], "count": [1, 99]})
-    tables = pd.concat([table.assign(suite="clean"), table.assign(suite="repositioned")])
-    assert words(draw_reliability(tables, evaluation(clean=1, repositioned=0.5))).count("12.3 points") == 2
+def test_reliability_tells_how_sure_it_is_of_every_set_and_of_which_most_wrongly():
+    bins = pd.DataFrame({"confidence": [0.5, 1.0], "accuracy": [0.9, 0.99], "count": [10, 90]})
+    fog = bins.assign(accuracy=[0.1, 0.9], suite="fog")
+    figure = draw_reliability(pd.concat([bins.assign(suite="clean"), fog]))
+    assert "surer than right on 1 of 2 sets" in words(figure)
+    assert "most on fog: 95.0% sure, 82.0% right" in words(figure)
+    right, sure = (points.get_offsets()[:, 0] for points in figure.axes[0].collections[1:])
+    np.testing.assert_allclose(right, [0.981, 0.82])
+    np.testing.assert_allclose(sure, [0.95, 0.95])
 
 
 @pytest.mark.parametrize("columns", [1, 30])

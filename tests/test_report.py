@@ -150,7 +150,7 @@ def written(
 )
 def test_any_choice_of_suites_and_augmentation_can_be_told(suites, augment):
     page = written(suites, augment)
-    assert ("altered by kinds that are not in the augmentation" in page) == (OTHERS in suites.values())
+    assert ("sets of kinds outside the augmentation" in page) == (OTHERS in suites.values())
     assert ("25% by <em>impulse noise</em> (fraction 0 to 1)" in page) == augment
     assert ("trained on altered digits" in page) == augment
     if len(suites) == 2:
