@@ -15,7 +15,8 @@ at what strength either side breaks.
 """
 
 import argparse
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from robustness.command import UserError, run
+from robustness.curves import breaking_points
 from robustness.figures import BLUE, GROUPS, RED, STYLE, breaks_at, words
 from robustness.files import whole_file
 from robustness.params import load_params
@@ -111,19 +113,25 @@ def draw_comparison(table: pd.DataFrame, before: str, after: str) -> Figure:
     return figure
 
 
-def print_comparison(table: pd.DataFrame) -> None:
-    """Print a line for each set and each group; table: as of `compare` or `compare_runs`."""
+def in_words(table: pd.DataFrame) -> pd.DataFrame:
+    """What is printed of each set, as text; table: as of `compare` or `compare_runs`."""
+    decimals = 1 if "before_seeds" in table else 0
+    rows = {
+        name: {
+            **{side: _accuracy(row, side) for side in SIDES},
+            "change (points)": _change(row),
+            **{n: f"{row[n]:.{decimals}f}".replace("nan", "-") for n in ("lost", "gained")},
+            "p": f"{row['p']:.2g}",
+            "verdict": row["verdict"],
+        }
+        for name, row in table.iterrows()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="set")
+
+
+def remarks(table: pd.DataFrame) -> Iterator[str]:
+    """A sentence for the mean of each group, and what the signs mean."""
     several = "before_seeds" in table
-    wide, decimals = (16, 1) if several else (8, 0)
-    titles = f"{'before':>{wide}}{'after':>{wide + 1}}{'change (points)':>18}"
-    print(f"{'set':18}{titles}{'lost':>7}{'gained':>8}{'p':>10}  verdict")
-    for name, row in table.iterrows():
-        lost, gained = (f"{row[digits]:.{decimals}f}".replace("nan", "-") for digits in ("lost", "gained"))
-        print(
-            f"{name:18}{_accuracy(row, 'before'):>{wide}}{_accuracy(row, 'after'):>{wide + 1}}"
-            f"{_change(row):>18}{lost:>7}{gained:>8}{row['p']:10.2g}  {row['verdict']}"
-        )
-    print()
     for group, title in GROUPS.items():
         sets = table[table["group"] == group]
         if len(sets):
@@ -131,13 +139,11 @@ def print_comparison(table: pd.DataFrame) -> None:
             mean = welch(*seeds) if several else sets[SIDES].mean()
             before, after = (f"{_accuracy(mean, side)} {side}" for side in SIDES)
             change = f", change {_change(mean)}" if several else ""
-            print(f"mean of {len(sets)} sets of {title}: {before}, {after}{change}")
+            yield f"mean of {len(sets)} sets of {title}: {before}, {after}{change}"
     if several:
         counts = " and ".join(str(table[f"{side}_seeds"].iloc[0].size) for side in SIDES)
-        print(f"±: standard deviation over {counts} seeds; of a change, half its 95 % interval (Welch)")
-        print(
-            "lost, gained: digits, on average over the pairs of runs with one seed; -: no predictions of any"
-        )
+        yield f"±: standard deviation over {counts} seeds; of a change, half its 95 % interval (Welch)"
+        yield "lost, gained: digits, on average over pairs of runs with one seed; -: no predictions of any"
 
 
 def _accuracy(row: Mapping[str, float], side: str) -> str:
@@ -150,22 +156,52 @@ def _change(row: Mapping[str, float]) -> str:
     return f"{100 * row['difference']:+.2f} ± {100 * row['margin']:.2f}"
 
 
-def print_breaking_points(before: list[Side], after: list[Side], limit: float) -> None:
-    """Print, for each curve that all runs have, the strength at which either side falls below the limit."""
+def common_curves(before: list[Side], after: list[Side]) -> dict[tuple[str, str], list[list[pd.DataFrame]]]:
+    """The curves that all runs have, by kind and strength: those of either side."""
     sides = [
         [dict(iter(run.curves.groupby(["kind", "strength"], sort=False))) for run in side]
         for side in (before, after)
     ]
     runs = [run for side in sides for run in side]
-    common = [curve for curve in runs[0] if all(curve in run for run in runs)]
-    print(f"\n{f'below {limit:.0%} from':18}{'before':>20}{'after':>20}")
-    for kind, strength in common:
-        texts = (breaks_at([run[kind, strength] for run in side], limit) for side in sides)
-        print(f"{kind:18}{''.join(f'{text:>20}' for text in texts)}  {strength}")
-    print()
+    return {
+        curve: [[run[curve] for run in side] for side in sides]
+        for curve in runs[0]
+        if all(curve in run for run in runs)
+    }
 
 
-def print_left_out(before: list[Side], after: list[Side], compared: pd.Index) -> None:
+def breaking_in_words(curves: dict[tuple[str, str], list[list[pd.DataFrame]]], limit: float) -> pd.DataFrame:
+    """The strength at which either side falls below the limit, as text: a row for each curve."""
+    rows = {
+        kind: {side: breaks_at(runs, limit) for side, runs in zip(SIDES, sides, strict=True)}
+        | {"strength": strength}
+        for (kind, strength), sides in curves.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns=f"below {limit:.0%} from")
+
+
+def as_json(
+    before: str,
+    after: str,
+    table: pd.DataFrame,
+    curves: dict[tuple[str, str], list[list[pd.DataFrame]]],
+    limit: float,
+) -> str:
+    """All that is said in words, in numbers: accuracies as shares, and breaking points run by run, null where
+    a run does not break."""
+    breaking = {
+        kind: {"strength": strength}
+        | {
+            side: [breaking_points(run, limit)[kind] for run in runs]
+            for side, runs in zip(SIDES, sides, strict=True)
+        }
+        for (kind, strength), sides in curves.items()
+    }
+    sets = json.loads(table.to_json(orient="index", double_precision=6))
+    return json.dumps({"before": before, "after": after, "sets": sets, "breaking_points": breaking}, indent=2)
+
+
+def left_out(before: list[Side], after: list[Side], compared: pd.Index) -> Iterator[str]:
     """Say which sets are not compared, and why."""
     runs = [[set(run.suites.index) for run in side] for side in (before, after)]
     some_before, some_after = (set.union(*side) for side in runs)
@@ -177,7 +213,7 @@ def print_left_out(before: list[Side], after: list[Side], compared: pd.Index) ->
         "only after": some_after - some_before,
     }.items():
         if names:
-            print(f"not compared, {reason}: {', '.join(sorted(names))}")
+            yield f"not compared, {reason}: {', '.join(sorted(names))}"
 
 
 def main() -> None:
@@ -193,6 +229,9 @@ def main() -> None:
     )
     parser.add_argument("after", nargs="?", default=WORKSPACE, help="another; by default the workspace")
     parser.add_argument("--picture", metavar="PNG", help="also draw the comparison into this file")
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument("--md", action="store_true", help="print Markdown, as for a pull request")
+    forms.add_argument("--json", action="store_true", help="print JSON, for programs")
     arguments = parser.parse_args()
     if not (arguments.picture or "x.png").endswith(".png"):
         parser.error(f"--picture: expected a name that ends in .png, found {arguments.picture}")
@@ -210,16 +249,24 @@ def main() -> None:
         with whole_file(arguments.picture) as partial, plt.rc_context(STYLE):
             figure = draw_comparison(table, *(names if settings[0] == settings[1] else settings))
             figure.savefig(partial, dpi=150, metadata={"Software": None})
-    print(f"{names[1]} compared with {names[0]}:\n")
-    print_comparison(table)
-    if all(len(run.curves) for run in (*before, *after)):
-        print_breaking_points(before, after, load_params().evaluate.breaking_accuracy)
-    print_left_out(before, after, table.index)
+    curves = common_curves(before, after)
+    limit = load_params().evaluate.breaking_accuracy if curves else 0
+    if arguments.json:
+        print(as_json(*names, table, curves, limit))
+        return
+    tables = [in_words(table), *([breaking_in_words(curves, limit)] if curves else [])]
+    if arguments.md:
+        sets, *breaking = (each.rename_axis(each.columns.name).to_markdown() for each in tables)
+    else:
+        sets, *breaking = (each.to_string() for each in tables)
+    title = f"{names[1]} compared with {names[0]}:"
+    reasons = left_out(before, after, table.index)
+    print(title, sets, *remarks(table), *breaking, *reasons, sep="\n\n")
     if fewest == 1:
         cannot = "one run a side cannot tell how much either would differ with another seed"
-        print(f"{cannot}; `python -m scripts.sweep` can")
+        print(f"\n{cannot}; `python -m scripts.sweep` can")
     elif fewest < ENOUGH:
-        print(f"fewer than {ENOUGH} seeds on a side: what stands behind ± is hardly worth anything")
+        print(f"\nfewer than {ENOUGH} seeds on a side: what stands behind ± is hardly worth anything")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Two networks are compared digit by digit, two settings seed by seed, and only on the same images."""
 
+import json
 import shutil
 import sys
 
@@ -262,7 +263,7 @@ def test_it_says_at_what_strength_either_side_breaks_if_both_have_the_curve(comm
     before = side()._replace(curves=pd.concat([curve(0.8), curve(0.8, "blur", "sigma"), fog]))
     after = side()._replace(curves=pd.concat([curve(0.9), curve(0.8, "blur", "pixels"), fog]))
     output = command(before, after)
-    assert row(output, "below") == ["below", "95%", "from", "before", "after"]
+    assert row(output, "below") == ["below", "95%", "from", "before", "after", "strength"]
     assert row(output, "rotate") == ["rotate", "25", "50", "degrees"]
     assert row(output, "fog") == ["fog", "beyond", "100", "beyond", "100", "opacity"]
     assert "blur" not in output
@@ -290,6 +291,27 @@ def test_a_setting_that_the_table_lacks_is_told_from_those_that_it_has(table, tm
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match=r"expected a table of `python -m scripts\.sweep`; KeyError"):
         read_runs(str(tmp_path / "other.csv:plain"))
+
+
+def test_it_prints_markdown_for_a_pull_request(table, printed):
+    output = printed(f"{table}:plain", f"{table}:better", "--md")
+    heads = [line.split("|")[1].strip() for line in output.splitlines() if line.startswith("| ")]
+    assert heads == ["set", "clean", "repositioned", "below 95% from", "rotate"]
+    assert "| 94.00% ± 0.20 | 98.00% ± 0.20 |" in output
+
+
+def test_it_prints_json_for_programs(table, printed):
+    found = json.loads(printed(f"{table}:plain", f"{table}:better", "--json"))
+    assert (found["before"], found["after"]) == (f"{table}:plain", f"{table}:better")
+    account = found["sets"]["repositioned"]
+    assert account["difference"] == pytest.approx(0.04)
+    assert account["before_seeds"] == pytest.approx([0.942, 0.94, 0.938])
+    assert account["lost"] is None
+    assert found["breaking_points"]["rotate"] == {
+        "strength": "degrees",
+        "before": [pytest.approx(20.6, abs=0.1), pytest.approx(20.8, abs=0.1), pytest.approx(21, abs=0.1)],
+        "after": [pytest.approx(17.7, abs=0.1), pytest.approx(17.9, abs=0.1), pytest.approx(18, abs=0.1)],
+    }
 
 
 def test_fewer_than_three_seeds_are_said_to_be_few(table, printed):
