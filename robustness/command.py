@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import NoReturn
 
 
@@ -42,6 +43,17 @@ def interrupted() -> NoReturn:
     """End after Ctrl+C."""
     print("\ninterrupted; what was finished is kept", file=sys.stderr)
     sys.exit(130)  # what a shell expects: 128 + SIGINT
+
+
+def expect_interrupts() -> None:
+    """Have Ctrl+C end in one line from now on: before `run` begins, imports take seconds."""
+
+    def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            interrupted()
+        sys.__excepthook__(kind, error, traceback)
+
+    sys.excepthook = hook
 
 
 def run(main: Callable[[], None]) -> None:

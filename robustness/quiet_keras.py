@@ -6,18 +6,15 @@ applies. They are held back, and shown after all if the start fails. Later error
 
 import os
 
-from robustness.command import interrupted, quiet_stderr
+from robustness.command import quiet_stderr
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors, but neither information nor warnings
 
-try:
-    with quiet_stderr():
-        import keras
-        import tensorflow
+with quiet_stderr():
+    import keras
+    import tensorflow
 
-        tensorflow.config.list_physical_devices()  # looks for GPUs now, not in the middle of our own output
-except KeyboardInterrupt:  # it takes seconds, and `run` has not begun
-    interrupted()
+    tensorflow.config.list_physical_devices()  # looks for GPUs now, not in the middle of our own output
 
 __all__ = ["keras", "tensorflow"]

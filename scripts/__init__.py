@@ -1,0 +1,5 @@
+"""What a person runs beside dvc."""
+
+from robustness.command import expect_interrupts
+
+expect_interrupts()

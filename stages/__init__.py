@@ -1,0 +1,5 @@
+"""The five stages of dvc.yaml, each a short main()."""
+
+from robustness.command import expect_interrupts
+
+expect_interrupts()

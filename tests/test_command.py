@@ -1,6 +1,7 @@
 """A stage or a script ends with one message and the right exit code, whatever happens to it."""
 
 import errno
+import subprocess
 import sys
 from subprocess import PIPE, Popen
 from unittest.mock import Mock
@@ -45,3 +46,10 @@ def test_a_reader_who_has_had_enough_is_not_complained_to(main):
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize("package", ["stages", "scripts", "benchmarks"])
+def test_ctrl_c_while_a_program_is_still_being_imported_ends_it_in_one_line(package):
+    code = f"import {package}, os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (130, "\ninterrupted; what was finished is kept\n")
