@@ -1,5 +1,6 @@
 # make repro    set up and run the pipeline: dvc repro
 # make app      set up, and serve a page on which to try digits of your own
+# make notebook set up, and open notebooks/explore.ipynb in JupyterLab
 # make test     set up and run all tests; make test-fast, those without a pipeline or a browser
 # make lint     check the style of the code
 # make lock     renew requirements*.txt from requirements*.in (needs uv)
@@ -17,7 +18,10 @@ repro: .venv/installed
 app: .venv/installed-app
 	@python app.py
 
-test: .venv/installed-app .venv/installed-sweep .venv/installed-models
+notebook: .venv/installed-notebook
+	@jupyter lab notebooks/explore.ipynb
+
+test: .venv/installed-app .venv/installed-sweep .venv/installed-models .venv/installed-notebook
 	pytest
 
 test-fast: .venv/installed
@@ -49,13 +53,19 @@ lint: .venv/installed
 	@$(INSTALL) requirements-models.txt
 	@touch $@
 
+.venv/installed-notebook: .venv/installed requirements-notebook.txt
+	@echo "Installing what notebooks need into .venv (70 MB to fetch, once) ..."
+	@$(INSTALL) requirements-notebook.txt
+	@touch $@
+
 lock:
 	$(LOCK) --output-file requirements.txt requirements.in
 	$(LOCK) --output-file requirements-app.txt requirements-app.in
 	$(LOCK) --output-file requirements-sweep.txt requirements-sweep.in
 	$(LOCK) --output-file requirements-models.txt requirements-models.in
+	$(LOCK) --output-file requirements-notebook.txt requirements-notebook.in
 
 clean:
 	rm -rf .venv data/raw data/perturbed models/checkpoint.keras dvc_plots
 
-.PHONY: repro app test test-fast lint lock clean
+.PHONY: repro app notebook test test-fast lint lock clean
