@@ -2,7 +2,8 @@
 # make app      set up, and serve a page on which to try digits of your own
 # make notebook set up, and open notebooks/explore.ipynb in JupyterLab
 # make test     set up and run all tests; make test-fast, those without a pipeline or a browser
-# make lint     check the style of the code
+# make lint     check the style of the code, and the workflows
+# make review   what the results differ in from BASE, a revision: review/summary.md, review/pictures/
 # make lock     renew requirements*.txt from requirements*.in (needs uv)
 # make clean    remove the environment and the data; results stay in git and in DVC's cache
 
@@ -30,6 +31,13 @@ test-fast: .venv/installed
 lint: .venv/installed
 	ruff check .
 	ruff format --check .
+	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+BASE ?= main
+review: .venv/installed
+	@rm -rf review && mkdir -p review/pictures
+	@(dvc metrics diff --md $(BASE) HEAD && python -m scripts.compare --md $(BASE) HEAD) > review/summary.md
+	@git diff --name-only --diff-filter=d $(BASE) HEAD -- '*.png' | xargs -r cp --parents -t review/pictures
 
 .venv/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Python 3.11, 3.12 or 3.13 is needed, found " + sys.version.split()[0] + "; name one, as in: make repro PYTHON=python3.12")'
@@ -68,4 +76,4 @@ lock:
 clean:
 	rm -rf .venv data/raw data/perturbed models/checkpoint.keras dvc_plots
 
-.PHONY: repro app notebook test test-fast lint lock clean
+.PHONY: repro app notebook test test-fast lint review lock clean

@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import json
 import re
 import shutil
 
@@ -147,6 +148,22 @@ def test_recipes_are_compared_on_held_out_digits_without_training_again(project)
 
 
 # Passing it on
+
+
+def test_a_reviewer_gets_what_changed_in_numbers_and_pictures(project):
+    (project / ".venv").mkdir()
+    (project / ".venv/installed").touch()
+    figures = project / "plots/figures"
+    shutil.copy(figures / "reliability.png", figures / "before_and_after.png")
+    summary = project.read_json("metrics/summary.json")
+    (project / "metrics/summary.json").write_text(json.dumps(summary | {"clean": 0.5}))
+    project.commit()
+    project.run("make review BASE=HEAD~1")
+    said = (project / "review/summary.md").read_text()
+    assert re.search(rf"summary.json \| clean +\| {summary['clean']} +\| 0.5 ", said)
+    assert "HEAD compared with HEAD~1:\n\n| set " in said
+    pictures = [str(path.relative_to(project / "review")) for path in project.folder.glob("review/**/*.png")]
+    assert pictures == ["pictures/plots/figures/before_and_after.png"]
 
 
 def test_another_clone_pulls_what_was_pushed_and_has_nothing_to_run(project, tmp_path):
