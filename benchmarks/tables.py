@@ -11,7 +11,7 @@ from robustness.artifacts import CLEAN, HEADLINE, curves_of
 from robustness.command import run
 from robustness.evaluation import LISTED, OTHERS
 from robustness.figures import breaks_at, with_unit, words
-from robustness.files import whole_file
+from robustness.files import write_text
 from robustness.runs import read_runs
 from robustness.sweeps.table import CPU, spread
 
@@ -133,19 +133,20 @@ def table_of_parts() -> str:
     return pd.DataFrame.from_dict(rows, orient="index").to_markdown()
 
 
-def main() -> None:
+def write() -> str:
+    """All of it, in Markdown."""
     fashion = {"fashion_baseline": "baseline", "fashion": "this network"}
-    with whole_file(RESULTS) as partial:
-        partial.write_text(
-            TEXT.format(
-                sets=table_of_sets("recipe", COLUMNS, "default"),
-                breaking=table_of_breaking_points(),
-                limit=LIMIT,
-                ablation=table_of_parts(),
-                fashion=table_of_sets("fashion_mnist", fashion, "fashion"),
-            ),
-            encoding="utf-8",
-        )
+    return TEXT.format(
+        sets=table_of_sets("recipe", COLUMNS, "default"),
+        breaking=table_of_breaking_points(),
+        limit=LIMIT,
+        ablation=table_of_parts(),
+        fashion=table_of_sets("fashion_mnist", fashion, "fashion"),
+    )
+
+
+def main() -> None:
+    write_text(RESULTS, write())
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from robustness.files import write_json
 from robustness.mnist import load_split
 from robustness.networks import save_network
 from robustness.params import load_params
-from robustness.quiet_keras import keras
+from robustness.quiet_keras import keras, tensorflow
 from robustness.stopwatch import now, since
 from robustness.training import fit, split
 
@@ -28,6 +28,13 @@ def log(live: Live, row: dict[str, float]) -> None:
     live.next_step()
 
 
+def device() -> str:
+    """What TensorFlow trains on."""
+    gpus = tensorflow.config.list_physical_devices("GPU")
+    details = map(tensorflow.config.experimental.get_device_details, gpus)
+    return ", ".join(each.get("device_name", "a GPU") for each in details) or "the CPU"
+
+
 def main() -> None:
     params = load_params().train
     training, validation = split(load_split(RAW, "train"), params)
@@ -37,6 +44,7 @@ def main() -> None:
     if curves:
         print(f"going on after epoch {len(curves)}, where an earlier run was interrupted", flush=True)
 
+    print(f"training on {device()}", flush=True)
     with (
         Live(str(CURVES), save_dvc_exp=False, dvcyaml=None) as live,
         tqdm(None, "train", params.epochs, initial=len(curves), bar_format=BAR, disable=None) as bar,

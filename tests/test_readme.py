@@ -9,111 +9,105 @@ import pytest
 import yaml
 from project import ROOT
 
+from benchmarks.tables import accuracies, groups, means_of, write
 from robustness import perturbations
 from robustness.evaluation import CLEAN, LISTED, OTHERS
-from robustness.figures import with_unit, words
+from robustness.figures import breaks_at
 from robustness.params import load_params
 from robustness.runs import read_runs, read_side
-from scripts.compare import breaks_at, compare_runs
+from robustness.sweeps.table import spread
+from scripts.compare import compare_runs
+
+RECIPE = ROOT / "benchmarks/recipe.csv"
 
 README = (ROOT / "README.md").read_text()
+YOURS, SWEEPS = ((ROOT / "docs" / name).read_text() for name in ("yours.md", "sweeps.md"))
+ALL = README + YOURS + SWEEPS
 FOUND = README[README.index("## What it found") : README.index("## Change something")]
-SETS, BREAKING = re.findall("<details>.*?</details>", FOUND, re.DOTALL)
-COMMANDS = re.findall(r"^((?:python|make) [^#\n]+)", README, re.MULTILINE)
-
+COMMANDS = {*re.findall(r"^((?:python|make) [^#\n]+)", ALL, re.MULTILINE)}
 
 COLUMNS = ["baseline", "no_augmentation", "default"]
 
 
 @pytest.fixture(scope="module")
-def sweep():
-    """The table of the sweep over five seeds."""
-    return pd.read_csv(ROOT / "benchmarks/recipe.csv")
+def measured():
+    """In percent: a row for each setting and seed of the sweep, a column for each set."""
+    return accuracies("recipe")
 
 
-@pytest.fixture(scope="module")
-def accuracies(sweep):
-    """In percent: a row for each setting and seed, a column for each set."""
-    return 100 * sweep.pivot(index=["setting", "seed"], columns="suite", values="accuracy")
+def test_it_is_short():
+    assert len(README.split()) < 1300
 
 
-@pytest.fixture(scope="module")
-def groups(sweep):
-    """The names of the sets of each group."""
-    return sweep[sweep["setting"] == "default"].groupby("group")["suite"].unique()
+def test_the_tables_are_those_that_the_command_writes():
+    assert (ROOT / "benchmarks/results.md").read_text() == write()
 
 
-def spread(values):
-    return f"{values.mean():.2f} ± {values.std():.2f}"
-
-
-def test_the_table_holds_what_five_seeds_gave(accuracies, groups):
-    rows = {row[0]: row[1:] for row in re.findall(r"^\|" + r" (.*?) \|" * 5 + "(.*)\\|$", SETS, re.MULTILINE)}
-    assert accuracies.groupby("setting").size().to_dict() == dict.fromkeys(COLUMNS, 5)
-    committed = 100 * read_side(str(ROOT / "plots/evaluation")).suites["accuracy"]
-    for group, names in groups.items():
-        for name in names:
-            expected = [spread(accuracies.loc[setting, name]) for setting in COLUMNS]
-            listed = {LISTED: " yes ", OTHERS: " no "}.get(group, "  ")
-            found = rows.pop({CLEAN: "MNIST"}.get(name, name.replace("_", " ")))
-            assert found == (*expected[:2], f"**{expected[2]}**", f"{committed[name]:.2f}", listed)
-    for group, title in ((LISTED, "in the augmentation"), (OTHERS, "of other kinds")):
-        names = groups[group]
-        expected = [spread(accuracies.loc[setting, names].mean(axis=1)) for setting in COLUMNS]
-        found = rows.pop(f"mean of the {len(names)} {title}")
-        assert found == (*expected[:2], f"**{expected[2]}**", f"{committed[names].mean():.2f}", "  ")
-    assert rows.keys() == {"test set"}
-
-
-def test_the_table_of_breaking_points_holds_what_five_seeds_gave():
-    limit = load_params(ROOT / "params.yaml").evaluate.breaking_accuracy
-    committed = read_side(str(ROOT / "plots/evaluation"))
-    sides = [*(read_runs(f"{ROOT}/benchmarks/recipe.csv:{setting}") for setting in COLUMNS), [committed]]
-
-    def points(kind):
-        return [breaks_at([run.curves[run.curves["kind"] == kind] for run in side], limit) for side in sides]
-
-    expected = [
-        (words(kind), with_unit(kind, strength), *points(kind))
-        for (kind, strength), _ in committed.curves.groupby(["kind", "strength"], sort=False)
+def test_its_table_holds_what_five_seeds_gave(measured):
+    assert {*measured.groupby("setting").size()} == {5}
+    sets = groups("recipe")
+    rows = {
+        "MNIST": ["clean"],
+        "repositioned": ["repositioned"],
+        "repositioned 112": ["repositioned_112"],
+        f"mean of {len(sets[LISTED])} sets of kinds in the augmentation": sets[LISTED],
+        f"mean of {len(sets[OTHERS])} sets of other kinds": sets[OTHERS],
+    }
+    found = re.findall(r"^\| (\w.*?)(?:: .*?)? \| (.*) \| (.*) \| (.*) \|$", FOUND, re.MULTILINE)
+    assert found[1:] == [
+        (title, *(spread(measured.loc[setting, names].mean(axis=1), 2) for setting in COLUMNS))
+        for title, names in rows.items()
     ]
-    rows = re.findall(r"^\|" + r" (.*?) \|" * 6 + "$", BREAKING.replace("**", ""), re.MULTILINE)
-    assert rows[1:] == expected
-    baseline, _, default, _ = points("reposition")
-    said = f"until {default} pixels for this network, and until {baseline} for the baseline"
+
+
+def test_what_it_says_of_kinds_never_trained_on_holds(measured):
+    [names] = [names for title, names in means_of(groups("recipe")).items() if "not repositioned" in title]
+    means = measured[names].mean(axis=1).groupby("setting").mean()
+    said = re.search(r"right on ([\d.]+) % of them on\s+average; the baseline is on ([\d.]+) %", FOUND)
+    assert said.groups() == (f"{means['two_kinds']:.1f}", f"{means['baseline']:.1f}")
+    kinds = pd.read_csv(ROOT / "benchmarks/recipe.csv")["kind"].unique()
+    augmentation = load_params(ROOT / "params.yaml").train.augmentation
+    assert {*augmentation} - {*kinds} == {"random_filter"}
+
+
+def test_where_it_says_either_network_breaks_holds():
+    ours, theirs = (
+        breaks_at(
+            [run.curves[run.curves["kind"] == "reposition"] for run in read_runs(f"{RECIPE}:{setting}")],
+            load_params(ROOT / "params.yaml").evaluate.breaking_accuracy,
+        )
+        for setting in ("default", "baseline")
+    )
+    said = f"until {ours} pixels for this network, and until {theirs} for the baseline"
     assert said in " ".join(FOUND.split())
 
 
-def test_the_committed_run_is_one_of_the_five(accuracies):
+def test_the_committed_run_is_one_of_the_five(measured):
     committed = 100 * read_side(str(ROOT / "plots/evaluation")).suites["accuracy"]
     seed = load_params(ROOT / "params.yaml").train.seed
-    assert accuracies.loc[("default", seed)].to_dict() == pytest.approx(committed.to_dict())
-
-
-def test_every_percentage_in_the_text_is_one_that_was_measured(accuracies, groups):
-    means = accuracies.groupby("setting").mean()
-    measured = [means, *(means[names].mean(axis=1) for names in groups)]
-    known = {f"{value:.1f}" for table in measured for value in np.ravel(table)}
-    known.add(f"{100 * load_params(ROOT / 'params.yaml').evaluate.breaking_accuracy:.0f}")
-    said = re.findall(r"([\d.]+) %", FOUND)
-    assert len(said) > 8
-    assert set(said) <= known
+    assert measured.loc[("default", seed)].to_dict() == pytest.approx(committed.to_dict())
 
 
 def test_what_is_called_worse_and_nothing_else_is_worse_over_the_seeds():
-    table = compare_runs(*(read_runs(f"{ROOT}/benchmarks/recipe.csv:{name}") for name in COLUMNS[1:]))
+    table = compare_runs(*(read_runs(f"{RECIPE}:{name}") for name in COLUMNS[1:]))
     [said] = re.findall(r"network does\s+worse on (.*?), and that is no accident", FOUND, re.DOTALL)
     names = {"_".join(name.split()) for name in re.split(r",\s| and\s", said)}
     assert names == {*table.index[table["verdict"] == "worse"]}
 
 
-def test_every_link_leads_somewhere():
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
-    assert len(links) > 10
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("page", ["README.md", "docs/yours.md", "docs/sweeps.md", "benchmarks/README.md"])
+def test_every_link_leads_somewhere(page):
+    text = (ROOT / page).read_text()
+    for link in re.findall(r"\]\((?!http)([^)]+)\)", text):
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path
+        assert target.exists(), link
+        if anchor:
+            heads = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in heads}, link
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_a_command_exists(command):
     program, *words = shlex.split(command)
     if program == "make":
@@ -123,17 +117,17 @@ def test_a_command_exists(command):
         assert (ROOT / file).exists()
 
 
-@pytest.mark.parametrize("setting", re.findall(r"-S (?!train.network=dense)([\w.]+=[\w.]+)", README))
+@pytest.mark.parametrize("setting", re.findall(r"-S (?!train.network=dense)([\w.]+=[\w.]+)", ALL))
 def test_a_setting_exists(setting):
     key, _, value = setting.partition("=")
     section, name = key.split(".")
     current = getattr(getattr(load_params(ROOT / "params.yaml"), section), name)
-    assert isinstance(yaml.safe_load(value), type(current))
+    assert isinstance(yaml.safe_load(value), (int, float) if isinstance(current, float) else type(current))
 
 
 def test_the_new_kind_of_perturbation_works(monkeypatch):
-    [code] = re.findall(r"```python\n(@kind\n.*?)```", README, re.DOTALL)
-    [settings] = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", README, re.DOTALL))
+    [code] = re.findall(r"```python\n(@kind\n.*?)```", YOURS, re.DOTALL)
+    [settings] = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", YOURS, re.DOTALL))
     [suite] = settings["perturb"]["suites"].values()
     monkeypatch.setattr(perturbations, "KINDS", dict(perturbations.KINDS))
     exec(code, vars(perturbations))
@@ -145,7 +139,7 @@ def test_the_new_kind_of_perturbation_works(monkeypatch):
 def test_the_new_network_keeps_the_contract(monkeypatch):
     from robustness import networks
 
-    [code] = re.findall(r"```python\n(@network\n.*?)```", README, re.DOTALL)
+    [code] = re.findall(r"```python\n(@network\n.*?)```", YOURS, re.DOTALL)
     monkeypatch.setattr(networks, "NETWORKS", {})
     exec(code, vars(networks))
     [name] = networks.NETWORKS
@@ -158,15 +152,3 @@ def test_the_table_of_networks_has_the_committed_run():
     row = networks.loc["models/model.keras"]
     assert (row["clean"], row["repositioned"]) == (committed[CLEAN], committed["repositioned"])
     assert networks["images"].nunique() == 1
-
-
-def test_what_it_says_of_fashion_mnist_holds_over_five_seeds():
-    sweep = pd.read_csv(ROOT / "benchmarks/fashion_mnist.csv")
-    accuracies = 100 * sweep.pivot(index=["setting", "seed"], columns="suite", values="accuracy")
-    assert accuracies.groupby("setting").size().to_dict() == {"fashion": 5, "fashion_baseline": 5}
-    clean, moved = (
-        [f"{rows.mean():.1f} ± {rows.std():.1f} %" for _, rows in accuracies[name].groupby("setting")]
-        for name in (CLEAN, "repositioned")
-    )
-    for (ours, baseline), how in ((clean, "as it is"), (moved, "repositioned")):
-        assert f"{how}, {ours} (the baseline {baseline})" in " ".join(README.split())
