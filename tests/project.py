@@ -97,6 +97,15 @@ def stages_run(process):
     return re.findall(r"Running stage '(\w+)'", process.stdout)
 
 
+def from_on(first):
+    """A stage and those that what it makes leads to, in the order of dvc.yaml, whatever stages that has."""
+    found = [first]
+    for stage, entry in STAGES.items():
+        if any(dep in OUTS[earlier] for earlier in found for dep in entry["deps"]):
+            found.append(stage)
+    return found
+
+
 def wait_for(condition, process):
     """Return once `condition` is true; fail if `process` ends before."""
     deadline = time.monotonic() + 300
