@@ -37,7 +37,7 @@ BASE ?= main
 review: .venv/installed
 	@rm -rf review && mkdir -p review/pictures
 	@(dvc metrics diff --md $(BASE) HEAD && python -m scripts.compare --md $(BASE) HEAD) > review/summary.md
-	@git diff --name-only --diff-filter=d $(BASE) HEAD -- '*.png' | xargs -r cp --parents -t review/pictures
+	@git diff --name-only --diff-filter=d $(BASE) HEAD -- '*.png' | tar -cf - -T - | tar -xf - -C review/pictures
 
 .venv/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Python 3.11, 3.12 or 3.13 is needed, found " + sys.version.split()[0] + "; name one, as in: make repro PYTHON=python3.12")'
@@ -74,6 +74,6 @@ lock:
 	$(LOCK) --output-file requirements-notebook.txt requirements-notebook.in
 
 clean:
-	rm -rf .venv data/raw data/perturbed models/checkpoint.keras dvc_plots
+	rm -rf .venv data/raw data/perturbed models/checkpoint.keras dvc_plots review
 
 .PHONY: repro app notebook test test-fast lint review lock clean
