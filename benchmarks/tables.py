@@ -13,7 +13,7 @@ from robustness.evaluation import LISTED, OTHERS
 from robustness.figures import breaks_at, with_unit, words
 from robustness.files import write_text
 from robustness.runs import read_runs
-from robustness.sweeps.table import CPU, spread
+from robustness.sweeps.table import spread
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results.md"
@@ -21,12 +21,8 @@ LIMIT = 0.95  # of the breaking points
 COLUMNS = {  # settings of the sweep `recipe`: what they are called
     "baseline": "baseline",
     "no_augmentation": "augmentation off",
-    "two_kinds": "two kinds only",
     "default": "this network",
-    "fast": "fast",
 }
-CLOSE_UP = [CLEAN, HEADLINE, "repositioned_84", "repositioned_112", "edges"]
-
 TEXT = """\
 # What the sweeps found
 
@@ -35,7 +31,7 @@ Made by `python -m benchmarks.tables` from the tables beside it; means ± standa
 
 ## Every test set, accuracy in percent
 
-Five seeds each. *Two kinds only*: trained on repositioned digits and on random filters, on no other kind.
+Five seeds each.
 
 {sets}
 
@@ -46,13 +42,6 @@ was tried; *beyond*: not broken at the strongest. A point is 2,000 test digits, 
 95 % to within 1 point.
 
 {breaking}
-
-## What each part of the recipe is worth
-
-On 5,000 held-out validation digits, three seeds each, accuracy in percent. *What was left
-out*: on the sets of that kind. CPU seconds are of training, beside another trial.
-
-{ablation}
 
 ## Fashion-MNIST, accuracy in percent
 
@@ -115,24 +104,6 @@ def table_of_breaking_points() -> str:
     return pd.DataFrame.from_dict(rows, orient="index", columns=["strength", *COLUMNS.values()]).to_markdown()
 
 
-def table_of_parts() -> str:
-    """A row for each setting of the sweep `ablation`."""
-    measured, sets = accuracies("ablation"), groups("ablation")
-    table = pd.read_csv(FOLDER / "ablation.csv")
-    seconds = table.groupby(["setting", "seed"])[CPU].first()
-    rows = {}
-    for setting in table["setting"].unique():
-        trials = measured.loc[setting]
-        left_out = table.loc[table["kind"] == setting.removeprefix("without_"), "suite"].unique()
-        rows[words(setting)] = {
-            **{words(name): spread(trials[name], 2) for name in CLOSE_UP},
-            "what was left out": spread(trials[left_out].mean(axis=1), 2) if len(left_out) else "",
-            **{title: spread(trials[names].mean(axis=1), 2) for title, names in means_of(sets).items()},
-            "CPU seconds": spread(seconds[setting], 0),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").to_markdown()
-
-
 def write() -> str:
     """All of it, in Markdown."""
     fashion = {"fashion_baseline": "baseline", "fashion": "this network"}
@@ -140,7 +111,6 @@ def write() -> str:
         sets=table_of_sets("recipe", COLUMNS, "default"),
         breaking=table_of_breaking_points(),
         limit=LIMIT,
-        ablation=table_of_parts(),
         fashion=table_of_sets("fashion_mnist", fashion, "fashion"),
     )
 
