@@ -128,9 +128,11 @@ def fit(
     if progress is None:
         keras.utils.set_random_seed(params.seed)
         network = build_network(params.network, params.network_options)
-        shorter = max(params.epochs - RANKED_AFTER - 1, 0)  # epochs, of the digits in all
-        digits = n * (params.epochs - shorter * KNOWN * params.leave_out)
-        steps = math.ceil(digits / params.batch_size)
+        shorter = max(params.epochs - RANKED_AFTER - 1, 0)  # epochs in which digits are left out
+        full, short = (
+            math.ceil(n * share / params.batch_size) for share in (1, 1 - KNOWN * params.leave_out)
+        )
+        steps = (params.epochs - shorter) * full + shorter * short
         progress = Progress(compiled(network, params.learning_rate, steps), [], np.zeros(n, bool))
     network, curves, known = progress
     for epoch in range(len(curves), params.epochs):
