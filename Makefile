@@ -46,24 +46,9 @@ review: .venv/installed
 	@$(INSTALL) requirements.txt
 	@touch $@
 
-.venv/installed-app: .venv/installed requirements-app.txt
-	@echo "Installing what the page needs into .venv (once) ..."
-	@$(INSTALL) requirements-app.txt
-	@touch $@
-
-.venv/installed-sweep: .venv/installed requirements-sweep.txt
-	@echo "Installing what sweeps need into .venv (80 MB to fetch, once) ..."
-	@$(INSTALL) requirements-sweep.txt
-	@touch $@
-
-.venv/installed-models: .venv/installed requirements-models.txt
-	@echo "Installing what networks in other forms need into .venv (150 MB to fetch, once) ..."
-	@$(INSTALL) requirements-models.txt
-	@touch $@
-
-.venv/installed-notebook: .venv/installed requirements-notebook.txt
-	@echo "Installing what notebooks need into .venv (70 MB to fetch, once) ..."
-	@$(INSTALL) requirements-notebook.txt
+.venv/installed-%: .venv/installed requirements-%.txt
+	@echo "Installing requirements-$*.txt into .venv (once) ..."
+	@$(INSTALL) requirements-$*.txt
 	@touch $@
 
 lock:

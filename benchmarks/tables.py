@@ -1,7 +1,5 @@
-"""Write down in Markdown what the tables of the sweeps hold: means ± standard deviations over the seeds.
-
-python -m benchmarks.tables    # writes benchmarks/results.md
-"""
+"""`python -m benchmarks.tables` writes what the tables of the sweeps hold into benchmarks/results.md: means ±
+standard deviations over the seeds."""
 
 from pathlib import Path
 

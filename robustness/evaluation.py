@@ -11,7 +11,6 @@ from tqdm import tqdm
 from robustness.artifacts import CLEAN, HEADLINE
 from robustness.curves import Predict, evenly, measure_curve, strengthen
 from robustness.mnist import CLASSES, SIDE, Digits
-from robustness.params import Evaluate
 from robustness.significance import mcnemar, wilson_interval
 from robustness.suites import PICTURES, Suite, digest
 
@@ -37,13 +36,15 @@ def evaluate(
     network: Predict,
     baseline: Predict,
     sets: Mapping[str, Suite],
-    settings: Evaluate,
+    bins: int,
+    curve_digits: int,
     curves: Mapping[str, Mapping[str, list[float]]],
     seed: int,
     augmentation: Mapping[str, Any],
 ) -> Results:
     """Measure a network, beside the baseline, on every set and along every curve; sets: CLEAN and others.
 
+    bins: of confidence, for the calibration error; curve_digits: how many make a point of a curve.
     curves, seed: as `perturb` has them in params.yaml; augmentation: the kinds that `train.augmentation`
     lists.
     """
@@ -51,12 +52,12 @@ def evaluate(
     for name, suite in tqdm(sets.items(), "evaluate", unit=" sets", disable=None):
         probabilities = network(suite.images)
         judged[name] = judge(suite, probabilities, baseline(suite.images))
-        accounts[name] = measure(suite, judged[name], probabilities, augmentation, settings.calibration_bins)
-        calibration.append(calibration_table(judged[name], settings.calibration_bins).assign(suite=name))
+        accounts[name] = measure(suite, judged[name], probabilities, augmentation, bins)
+        calibration.append(calibration_table(judged[name], bins).assign(suite=name))
         mistakes.append(most_confident_mistakes(judged[name]).assign(suite=name))
 
     clean = sets[CLEAN]
-    some, points, known = evenly(Digits(clean.images, clean.labels), settings.curve_digits), [], {}
+    some, points, known = evenly(Digits(clean.images, clean.labels), curve_digits), [], {}
     for kind, curve in tqdm(curves.items(), "curves", unit=" kinds", disable=None):
         [(strength, values)] = curve.items()
         altered = strengthen(some, seed, kind, strength, values)
@@ -164,21 +165,22 @@ def digit_size(canvas: Any, zoom: Any) -> Any:
 def summarise(evaluation: dict[str, dict[str, Any]]) -> dict[str, float]:
     """The few numbers that `dvc metrics diff` and `dvc exp show` compare: accuracies, but for two of them.
 
-    clean_loss: cross-entropy on the set as it is. corruption_error: as in MNIST-C (Mu and Gilmer 2019, arXiv
-    1906.02337), the mean over the suites of the network's error divided by the baseline's; below 1, the
-    network is the more robust of the two. A mean over no suites is left out.
+    clean_loss: cross-entropy on the set as it is. mce: mean corruption error, as in MNIST-C (Mu and
+    Gilmer 2019, arXiv 1906.02337): the mean over the suites of the network's error divided by the baseline's;
+    below 1, the network is the more robust of the two. The others are means over a group of suites, and the
+    worst of all suites. A mean over no suites is left out.
     """
     suites = [account for account in evaluation.values() if account["group"] in (LISTED, OTHERS)]
     errors = [(1 - account["accuracy"], 1 - account["baseline_accuracy"]) for account in suites]
     clean = evaluation[CLEAN]
-    summary = {"clean": clean["accuracy"], "clean_loss": clean["loss"]}
+    summary = {CLEAN: clean["accuracy"], "clean_loss": clean["loss"]}
     summary |= {HEADLINE: evaluation[HEADLINE]["accuracy"]}
-    for group, name in ((LISTED, "listed_kinds"), (OTHERS, "other_kinds")):
+    for group in (LISTED, OTHERS):
         accuracies = [account["accuracy"] for account in suites if account["group"] == group]
-        summary |= {name: np.mean(accuracies)} if accuracies else {}
+        summary |= {group: np.mean(accuracies)} if accuracies else {}
     return summary | {
         "worst": min(account["accuracy"] for account in suites),
-        "corruption_error": np.mean([error / baseline for error, baseline in errors if baseline > 0]),
+        "mce": np.mean([error / baseline for error, baseline in errors if baseline > 0]),
     }
 
 

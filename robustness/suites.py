@@ -14,7 +14,7 @@ import numpy as np
 from robustness.artifacts import CLEAN
 from robustness.command import UserError
 from robustness.files import write_zip
-from robustness.mnist import SIDE, Digits
+from robustness.mnist import SIDE, Digits, evaluation_digits
 from robustness.perturbations import perturb
 
 PICTURES = "pictures"  # the kind of a set that is not made of MNIST's digits
@@ -85,3 +85,11 @@ def load_suites(folder: Path) -> dict[str, Suite]:
     if not suites:
         raise UserError(f"no altered set found in {folder}/; make them with `dvc repro perturb`")
     return suites
+
+
+def load_sets(raw: Path, perturbed: Path, split: str, validation_digits: int) -> dict[str, Suite]:
+    """Read all that a network is evaluated on: the clean set first, then every suite; UserError as above.
+
+    split, validation_digits: as `evaluation_digits` takes them.
+    """
+    return {CLEAN: Suite(*evaluation_digits(raw, split, validation_digits))} | load_suites(perturbed)

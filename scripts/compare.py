@@ -32,6 +32,7 @@ from robustness.runs import WORKSPACE, Side, read_runs
 from robustness.significance import BETTER, STEP, WORSE, lost_and_gained, mcnemar, verdicts, welch
 
 SIDES = ["before", "after"]
+Curves = dict[tuple[str, str], list[list[pd.DataFrame]]]  # by kind and strength: those of either side
 ENOUGH = 3  # seeds; the deviation of two says next to nothing
 
 
@@ -156,7 +157,7 @@ def _change(row: Mapping[str, float]) -> str:
     return f"{100 * row['difference']:+.2f} ± {100 * row['margin']:.2f}"
 
 
-def common_curves(before: list[Side], after: list[Side]) -> dict[tuple[str, str], list[list[pd.DataFrame]]]:
+def common_curves(before: list[Side], after: list[Side]) -> Curves:
     """The curves that all runs have, by kind and strength: those of either side."""
     sides = [
         [dict(iter(run.curves.groupby(["kind", "strength"], sort=False))) for run in side]
@@ -170,7 +171,7 @@ def common_curves(before: list[Side], after: list[Side]) -> dict[tuple[str, str]
     }
 
 
-def breaking_in_words(curves: dict[tuple[str, str], list[list[pd.DataFrame]]], limit: float) -> pd.DataFrame:
+def breaking_in_words(curves: Curves, limit: float) -> pd.DataFrame:
     """The strength at which either side falls below the limit, as text: a row for each curve."""
     rows = {
         kind: {side: breaks_at(runs, limit) for side, runs in zip(SIDES, sides, strict=True)}
@@ -184,7 +185,7 @@ def as_json(
     before: str,
     after: str,
     table: pd.DataFrame,
-    curves: dict[tuple[str, str], list[list[pd.DataFrame]]],
+    curves: Curves,
     limit: float,
 ) -> str:
     """All that is said in words, in numbers: accuracies as shares, and breaking points run by run, null where

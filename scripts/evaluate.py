@@ -31,7 +31,7 @@ from robustness.mnist import Digits, evaluation_digits
 from robustness.networks import load_network, predict
 from robustness.params import Params, load_params
 from robustness.report import breaking_table
-from robustness.suites import PICTURES, Suite, digest, load_suites
+from robustness.suites import PICTURES, Suite, digest, load_sets
 
 
 def read_arguments() -> argparse.Namespace:
@@ -149,8 +149,9 @@ def main() -> None:
     arguments = read_arguments()
     params, dataset = load_params(), read_dataset()
     count, limit = params.train.validation_digits, params.evaluate.breaking_accuracy
+    bins, points = params.evaluate.calibration_bins, params.evaluate.curve_digits
     known = evaluation_digits(RAW, "validation", count)
-    sets = {CLEAN: Suite(*evaluation_digits(RAW, params.evaluate.split, count))} | load_suites(PERTURBED)
+    sets = load_sets(RAW, PERTURBED, params.evaluate.split, count)
     images = identity(sets, params)
     table = read_table(arguments.table, images) if arguments.table else None
     networks = [load_foreign(path, known, arguments.scale) for path in arguments.files]
@@ -158,7 +159,7 @@ def main() -> None:
     for path, network in zip(arguments.files, networks, strict=True):
         print(f"{path}: {network.description}", flush=True)
         curves, seed, augmentation = params.perturb.curves, params.perturb.seed, params.train.augmentation
-        results = evaluate(network.predict, baseline, sets, params.evaluate, curves, seed, augmentation)
+        results = evaluate(network.predict, baseline, sets, bins, points, curves, seed, augmentation)
         if arguments.out:
             with plt.rc_context(draw.STYLE):
                 save(arguments.out / path.stem, results, sets, params)

@@ -22,10 +22,9 @@ from robustness.command import UserError, run
 from robustness.datasets import read_dataset
 from robustness.figures import words
 from robustness.files import write_text
-from robustness.mnist import evaluation_digits
 from robustness.networks import load_network, predict
 from robustness.params import load_params
-from robustness.suites import Suite, load_suites
+from robustness.suites import Suite, load_sets
 
 TEMPLATE = Path(__file__).with_name("mistakes.html.jinja")
 PAGES = Path("dvc_plots")  # where `dvc plots show` puts its own
@@ -34,8 +33,7 @@ PAGES = Path("dvc_plots")  # where `dvc plots show` puts its own
 def read_set(name: str) -> Suite:
     """One of the sets that evaluate reads; UserError that names them if there is no such set."""
     params = load_params()
-    digits = evaluation_digits(RAW, params.evaluate.split, params.train.validation_digits)
-    sets = {CLEAN: Suite(*digits)} | load_suites(PERTURBED)
+    sets = load_sets(RAW, PERTURBED, params.evaluate.split, params.train.validation_digits)
     if name not in sets:
         raise UserError(f"{name}: no such set; there are: {', '.join(sets)}")
     return sets[name]

@@ -9,7 +9,6 @@ set, plots/evaluation/ the tables from which the pictures are drawn. Run it with
 from functools import partial
 
 from robustness.artifacts import (
-    CLEAN,
     EVALUATION,
     EXAMPLES,
     MODEL,
@@ -23,20 +22,19 @@ from robustness.command import run_stage
 from robustness.datasets import read_dataset
 from robustness.evaluation import evaluate
 from robustness.files import write_json, write_table
-from robustness.mnist import evaluation_digits
 from robustness.networks import load_network, predict
 from robustness.params import load_params
-from robustness.suites import Suite, load_suites, save_suite
+from robustness.suites import load_sets, save_suite
 
 
 def main() -> None:
     params = load_params()
     paths = MODEL, baseline_of(read_dataset().name)
     network, baseline = (partial(predict, load_network(path)) for path in paths)
-    digits = evaluation_digits(RAW, params.evaluate.split, params.train.validation_digits)
-    sets = {CLEAN: Suite(*digits)} | load_suites(PERTURBED)
+    sets = load_sets(RAW, PERTURBED, params.evaluate.split, params.train.validation_digits)
     curves, seed, augmentation = params.perturb.curves, params.perturb.seed, params.train.augmentation
-    results = evaluate(network, baseline, sets, params.evaluate, curves, seed, augmentation)
+    bins, points = params.evaluate.calibration_bins, params.evaluate.curve_digits
+    results = evaluate(network, baseline, sets, bins, points, curves, seed, augmentation)
 
     write_json(EVALUATION, results.accounts)
     write_json(SUMMARY, results.summary)

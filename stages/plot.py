@@ -20,10 +20,10 @@ from robustness.command import run_stage
 from robustness.curves import examples_of, mean_over_seeds
 from robustness.datasets import Dataset, read_dataset
 from robustness.files import whole_file, write_text
-from robustness.mnist import Digits, evaluation_digits
+from robustness.mnist import Digits
 from robustness.params import Params, load_params
 from robustness.report import Picture, finding, write_report
-from robustness.suites import Suite, load_suites
+from robustness.suites import Suite, load_sets
 
 
 def read_curves() -> dict[str, pd.DataFrame]:
@@ -80,15 +80,13 @@ def print_headline(evaluation: pd.DataFrame, titles: dict[str, str]) -> None:
 
 def main() -> None:
     params = load_params()
-    suites = load_suites(artifacts.PERTURBED)
     accounts = json.loads(artifacts.EVALUATION.read_text())
     evaluation = pd.DataFrame.from_dict(accounts, orient="index").drop(columns="per_class")
 
     plt.rcParams.update(draw.STYLE)
     split, dataset = params.evaluate.split, read_dataset()
     titles = draw.titles(dataset, split, evaluation)
-    digits = evaluation_digits(artifacts.RAW, split, params.train.validation_digits)
-    sets = {CLEAN: Suite(*digits)} | suites
+    sets = load_sets(artifacts.RAW, artifacts.PERTURBED, split, params.train.validation_digits)
     pictures = {}
     figures = draw_figures(sets, evaluation, params, dataset, titles)
     for name, figure in tqdm(figures.items(), "plot", unit=" pictures", disable=None):
@@ -103,7 +101,7 @@ def main() -> None:
         accounts,
         training,
         params.train,
-        suites,
+        sets,
         dataset,
         split,
         sweep,

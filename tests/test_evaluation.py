@@ -114,12 +114,12 @@ def test_the_summary_has_the_two_main_sets_and_means_over_the_altered_ones():
     clean, fog = account(1, group="clean"), account(0.25, group="other_kinds")
     accounts = {"clean": clean, "repositioned": account(0.5), "shear": account(0.75), "fog": fog}
     summary = summarise(accounts | {"others": account(0.125, group="elsewhere")})
-    assert summary.pop("corruption_error") == pytest.approx(1)
+    assert summary.pop("mce") == pytest.approx(1)
     assert summary == {
         "clean": 1,
         "clean_loss": 0,
         "repositioned": 0.5,
-        "listed_kinds": 0.625,
+        "augmentation_kinds": 0.625,
         "other_kinds": 0.25,
         "worst": 0.25,
     }
@@ -127,7 +127,7 @@ def test_the_summary_has_the_two_main_sets_and_means_over_the_altered_ones():
 
 def test_a_mean_over_no_suites_is_left_out():
     summary = summarise({"clean": account(1, group="clean"), "repositioned": account(0.5)})
-    assert summary["listed_kinds"] == 0.5
+    assert summary["augmentation_kinds"] == 0.5
     assert "other_kinds" not in summary
 
 
@@ -138,7 +138,7 @@ def test_mean_corruption_error_is_the_mean_ratio_of_errors_where_the_baseline_ma
         "fog": account(0.7, 0.6),
     }
     accounts["scale"] = account(0.9, baseline=1)
-    assert summarise(accounts)["corruption_error"] == pytest.approx((0.1 / 0.2 + 0.3 / 0.4) / 2)
+    assert summarise(accounts)["mce"] == pytest.approx((0.1 / 0.2 + 0.3 / 0.4) / 2)
 
 
 def test_numbers_are_rounded_to_four_decimals_at_any_depth_and_nothing_else_changes():

@@ -47,7 +47,7 @@ def test_a_second_run_has_nothing_to_do_and_git_sees_no_change(finished):
     [
         ("perturb.seed", 1, "perturb"),
         ("perturb.curves.rotate", {"degrees": [0, 45]}, "evaluate"),
-        ("evaluate.breaking_accuracy", 0.9, "evaluate"),
+        ("evaluate.breaking_accuracy", 0.9, "plot"),
         ("train.epochs", 2, "train"),
         ("evaluate.split", "validation", "perturb"),
         ("evaluate.calibration_bins", 5, "evaluate"),
@@ -115,7 +115,7 @@ def test_the_baseline_is_an_experiment_that_is_compared_by_name_with_the_last_co
         assert re.search(rf" {name} +{before[name]} +{after[name]}", difference.stdout)
     assert max(map(len, difference.stdout.splitlines())) < 120
     # The same suites in each group on both sides, whether or not the augmentation is on.
-    assert re.search(r"listed_kinds +\d\S* +\d", difference.stdout)
+    assert re.search(r"augmentation_kinds +\d\S* +\d", difference.stdout)
     assert re.search(rf"other_kinds +{before['rotate']} +{after['rotate']}", difference.stdout)
 
     project.run("dvc plots diff")

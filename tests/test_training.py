@@ -109,17 +109,13 @@ def test_every_digit_draws_its_own_strength_within_the_bounds():
 # fit
 
 
-WEIGHTS = []  # of the digits of each epoch that `fed` recorded
-
-
 @pytest.fixture
 def fed(monkeypatch):
-    """What Keras was given to train on, (images, labels) an epoch."""
+    """What Keras was given to train on, (images, labels, weights) an epoch."""
     epochs, keras_fit = [], keras.Model.fit
 
     def record(network, images, labels, *arguments, **options):
-        epochs.append((images, labels))
-        WEIGHTS.append(options["sample_weight"])
+        epochs.append((images, labels, options["sample_weight"]))
         return keras_fit(network, images, labels, *arguments, **options)
 
     monkeypatch.setattr(keras.Model, "fit", record)
@@ -133,11 +129,11 @@ def last(epochs):
 def test_every_epoch_has_every_digit_once_in_an_order_and_a_perturbation_of_its_own(fed):
     last(fit(PARAMS, DIGITS))
     assert len(fed) == 3
-    for images, labels in fed:
+    for images, labels, _ in fed:
         np.testing.assert_array_equal(np.bincount(labels), np.full(10, 6))
         lines = np.argmax(images.mean(axis=2), axis=1)
         np.testing.assert_array_equal((lines - 4) / 2, labels)
-    first, second, _ = (images for images, _ in fed)
+    first, second, _ = (images for images, _, _ in fed)
     assert not np.array_equal(fed[0][1], fed[1][1])
     assert not np.array_equal(np.sort(first, axis=0), np.sort(second, axis=0))
 
@@ -146,25 +142,23 @@ def test_from_the_third_epoch_on_a_part_of_what_is_known_is_left_out_and_the_res
     params = PARAMS.model_copy(update={"epochs": 6, "leave_out": 0.5, "augment": False})
     progress = last(fit(params, DIGITS))
     assert progress.known.sum() == 48  # of 60 digits
-    counts = [len(labels) for _, labels in fed]
+    counts = [len(labels) for _, labels, _ in fed]
     assert counts[:2] == [60, 60]
     assert all(12 < count < 60 for count in counts[2:5])
     assert counts[5] == 60
     known = {image.tobytes() for image in IMAGES[progress.known]}
-    for images, _ in fed[2:5]:
+    for images, _, weights in fed[2:5]:
         seen = [image.tobytes() for image in images]
         assert len({*seen}) == len(seen)
         assert {image.tobytes() for image in IMAGES[~progress.known]} <= {*seen}
-    assert [{*np.unique(weights)} for weights in WEIGHTS[-6:]] == [{1}, {1}, {1, 2}, {1, 2}, {1, 2}, {1}]
-    for (images, _), weights in zip(fed, WEIGHTS[-6:], strict=True):
-        heavy = [image.tobytes() in known for image in images]
-        if 2 in weights:
-            np.testing.assert_array_equal(weights == 2, heavy)
+        np.testing.assert_array_equal(weights, [2 if image in known else 1 for image in seen])
+    for _, _, weights in (*fed[:2], fed[5]):
+        assert {*weights} == {1}
 
 
 def test_without_augment_the_digits_are_trained_on_as_they_are(fed):
     last(fit(PARAMS.model_copy(update={"augment": False, "epochs": 1}), DIGITS))
-    [(images, _)] = fed
+    [(images, _, _)] = fed
     np.testing.assert_array_equal(np.sort(images, axis=0), np.sort(IMAGES, axis=0))
 
 
