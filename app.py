@@ -18,9 +18,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import gradio as gr
+try:
+    import gradio as gr
+    from gradio.components import Component
+except ModuleNotFoundError:
+    raise SystemExit(
+        "error: the page needs Gradio: `pip install -r requirements-app.txt` installs it"
+    ) from None
 import numpy as np
-from gradio.components import Component
 from PIL import Image
 
 from robustness.artifacts import EXAMPLES, MODEL, baseline_of

@@ -27,6 +27,7 @@ from robustness.command import run
 from robustness.sweeps import cluster, repository
 from robustness.sweeps.settings import Trial, plan
 from robustness.sweeps.table import spread
+from robustness.sweeps.trial import Common
 
 SHORT = ["train.epochs=1"]
 ONE_THREAD = dict.fromkeys(["TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"], "1")
@@ -50,7 +51,7 @@ def clone(folder: str) -> None:
     Path(folder, ".dvc/config.local").write_text(f"[cache]\n    dir = {repository.cache()}\n")
 
 
-def seconds(trials: Sequence[Trial], common: tuple, cargo: tuple) -> float:
+def seconds(trials: Sequence[Trial], common: Common, cargo: tuple) -> float:
     """How long it takes to run these trials, all at once."""
     start = time.perf_counter()
     for trial, outcome in cluster.run_trials(trials, common, cargo):
@@ -82,7 +83,8 @@ def overhead(rounds: int) -> None:
     first, *others = plan({"": []}, SHORT, 1 + 3 * rounds)
     cargo, times = (repository.history(), repository.data()), []
     with cluster.connection(None) as folder:
-        common = repository.git("rev-parse", "HEAD").decode().strip(), repository.author(), 1, folder
+        commit = repository.git("rev-parse", "HEAD").decode().strip()
+        common = Common(commit, repository.author(), cpus=1, folder=folder)
         times.append(["the first of a node", seconds([first], common, cargo)])
         for one, two, three in zip(*[iter(others)] * 3, strict=True):
             times.append(["its stages alone", bare_stages()])

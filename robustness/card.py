@@ -17,6 +17,7 @@ TEMPLATE = Path(__file__).with_name("card.md.jinja")
 
 def write_card(
     size: int,
+    *,
     evaluation: dict[str, Any],
     training: dict[str, Any],
     settings: Train,

@@ -36,6 +36,7 @@ def evaluate(
     network: Predict,
     baseline: Predict,
     sets: Mapping[str, Suite],
+    *,
     bins: int,
     curve_digits: int,
     curves: Mapping[str, Mapping[str, list[float]]],
@@ -83,7 +84,7 @@ def pick_examples(suite: Suite, digits: pd.DataFrame) -> Suite:
 
 
 def judge(suite: Suite, probabilities: np.ndarray, baseline_probabilities: np.ndarray) -> pd.DataFrame:
-    """One row for each image of a set: what it is, what it was taken for, and its random parameters.
+    """One row for each image of a set: what it is, and what it was taken for.
 
     Both probabilities: float (n, 10), softmax outputs.
     """
@@ -96,7 +97,6 @@ def judge(suite: Suite, probabilities: np.ndarray, baseline_probabilities: np.nd
             "correct": predicted == suite.labels,
             "baseline_correct": baseline_probabilities.argmax(axis=1) == suite.labels,
         }
-        | dict(suite.drawn)
     )
 
 

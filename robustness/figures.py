@@ -220,7 +220,7 @@ def draw_curves(
 
     curves: rows of curves.csv; limit: below which a network is broken; examples: KIND -> value -> an image of
     it, uint8 (28, 28), shown above; augmentation: what training perturbed by, whose bounds are shaded;
-    without: mean accuracy of this network without augmentation, by (kind, value).
+    without: mean accuracy of the published recipe without augmentation, by (kind, value).
     """
     ours = breaking_points(curves, limit)
     baselines = breaking_points(curves, limit, "baseline_accuracy")
@@ -260,7 +260,7 @@ def draw_curves(
         f"{limit:.0%}": plt.Line2D([], [], color=GREY, lw=1, linestyle=":"),
     }
     if len(without):
-        handles["without augmentation"] = plt.Line2D([], [], color=ORANGE, marker="^", ms=4)
+        handles["recipe without augmentation"] = plt.Line2D([], [], color=ORANGE, marker="^", ms=4)
     if augmentation:
         handles["trained on"] = plt.Rectangle((0, 0), 1, 1, color=BLUE, alpha=0.08, lw=0)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5, fontsize=9)
@@ -303,13 +303,15 @@ def broken_at(point: float | None, values: Sequence[float]) -> str:
 
 
 def breaks_at(curves: list[pd.DataFrame], limit: float) -> str:
-    """Mean ± standard deviation of the breaking points of several runs; or how many do not break."""
+    """Mean ± standard deviation of the breaking points of several runs; or how many do not break, or do at
+    once: where these would, nobody has measured."""
     values = curves[0]["value"].tolist()
     points = [breaking_point(curve["value"].tolist(), curve["accuracy"].tolist(), limit) for curve in curves]
     if len({*points}) == 1:
         return broken_at(points[0], values)
-    if unbroken := points.count(None):
-        return f"{broken_at(None, values)} in {unbroken} of {len(points)}"
+    for unmeasured in (None, values[0]):
+        if count := points.count(unmeasured):
+            return f"{broken_at(unmeasured, values)} in {count} of {len(points)}"
     mean, deviation = np.mean(points), np.std(points, ddof=1)
     decimals = max(0, 2 - int(np.floor(np.log10(mean))))  # three digits of the mean
     return f"{mean:.{decimals}f} ± {deviation:.{decimals}f}"

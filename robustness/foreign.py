@@ -75,6 +75,9 @@ def load_foreign(path: Path, digits: Digits, scale: str | None = None) -> Foreig
     opened = OPENERS[path.suffix](path)
     scales = [scale] if scale else ["0 to 255"] if opened.dtype == "uint8" else SCALES
     found = {each: checked_outputs(path, opened, digits, each) for each in scales}
+    found = {each: outputs for each, outputs in found.items() if np.isfinite(outputs).all()}
+    if not found:
+        raise UserError(f"{path}: expected ten probabilities or logits; found numbers that are not finite")
     normal = all(
         outputs.min() >= 0 and np.abs(outputs.sum(axis=1) - 1).max() < 1e-3 for outputs in found.values()
     )
@@ -97,7 +100,7 @@ def load_foreign(path: Path, digits: Digits, scale: str | None = None) -> Foreig
 
 
 def checked_outputs(path: Path, opened: Opened, digits: Digits, scale: str) -> np.ndarray:
-    """What a network returns for digits, (n, 10); UserError if it does not take them, or returns no such."""
+    """What a network returns for digits, (n, 10); UserError if it does not take them, or returns others."""
     expected = f"{path}: expected images of 28 x 28 pixels to ten classes"
     if opened.shape not in LAYOUTS:
         raise UserError(f"{expected}; found an input of shape {opened.shape}")
@@ -108,8 +111,6 @@ def checked_outputs(path: Path, opened: Opened, digits: Digits, scale: str) -> n
         raise UserError(f"{expected}; found that it cannot take them: {error!s:.300}") from None
     if outputs.shape != (len(digits.labels), CLASSES):
         raise UserError(f"{expected}; found an output of shape {outputs.shape[1:]}")
-    if not np.isfinite(outputs).all():
-        raise UserError(f"{expected}; found numbers that are not finite")
     return outputs
 
 

@@ -100,6 +100,12 @@ class Train(Section):
     augment: bool
     augmentation: dict[str, dict[str, Any]]
 
+    @property
+    def applied(self) -> dict[str, dict[str, Any]]:
+        """The part of the augmentation that alters any digits: none if it is off."""
+        kinds = self.augmentation if self.augment else {}
+        return {kind: setting for kind, setting in kinds.items() if setting["probability"]}
+
 
 class Evaluate(Section):
     split: Literal["test", "validation"]

@@ -1,8 +1,8 @@
 """Alterations of MNIST digits, each a NumPy function on a whole batch: images in, altered images out.
 
-`reposition` lays the digit on a larger canvas, moves it and shrinks the canvas back to 28 x 28. The fifteen
+`reposition` lays the digit on a larger canvas, moves it and shrinks the canvas back to 28 x 28. Fifteen
 others follow the families of MNIST-C (Mu and Gilmer 2019, https://arxiv.org/abs/1906.02337), redefined for
-batches: the same faults at comparable default strengths, not the same bytes.
+batches: the same faults at comparable default strengths, not the same bytes. `random_filter` is to train on.
 
     altered, drawn = perturb(images, "rotate", np.random.default_rng(42), degrees=30.0)
 

@@ -84,6 +84,7 @@ def breaking_table(curves: pd.DataFrame, limit: float) -> dict[str, dict[str, st
 
 def write_report(
     pictures: dict[str, Picture],
+    *,
     evaluation: dict[str, Any],
     training: dict[str, Any],
     settings: Train,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
-from dvc.repo.experiments.utils import exp_refs, resolve_name
+from dvc.repo.experiments.utils import exp_refs
 from ruamel.yaml import YAML, YAMLError
 from scmrepo.exceptions import SCMError
 from scmrepo.git import Git
@@ -49,7 +49,7 @@ def read_side(side: str) -> Side:
         suites = pd.read_csv(read("suites.csv"), dtype={"images": str}).set_index("suite")
         predictions = {name: pd.read_csv(read(f"predictions/{name}.csv")) for name in suites.index}
         try:
-            curves = pd.read_csv(read("curves.csv"))
+            curves = pd.read_csv(read("curves.csv"), dtype={"images": str})
         except FileNotFoundError:
             curves = NO_CURVES
         return Side(
@@ -74,20 +74,28 @@ def _reader(side: str) -> Callable[[str], TextIO]:
 
 
 def _read_experiments(pattern: str) -> list[Side]:
-    """Read all experiments whose names match; of several with one name, that of HEAD, as DVC does."""
+    """Read all experiments whose names match: those on HEAD, or if it has none, on one other commit."""
     try:
         git = Git(".")
-        names = sorted({experiment.name for experiment in exp_refs(git)})
-        matches = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
-        found = resolve_name(git, matches)
+        refs, head = sorted(exp_refs(git), key=lambda ref: ref.name), git.get_rev()
     except (DvcException, SCMError) as error:
         raise UserError(f"{pattern}: expected the names of experiments; {error}") from None
+    matches = [ref for ref in refs if fnmatch.fnmatchcase(ref.name, pattern)]
     if not matches:
-        there = ", ".join(names) or "none; `python -m scripts.sweep` makes some"
+        names = ", ".join(dict.fromkeys(ref.name for ref in refs))
+        there = names or "none; `python -m scripts.sweep` makes some"
         raise UserError(f"{pattern}: no experiment has such a name; there are: {there}")
-    seeds = {name: _read_seed(str(found[name])) for name in matches}
+    matches = [ref for ref in matches if ref.baseline_sha == head] or matches
+    commits = {ref.baseline_sha[:7] for ref in matches}
+    if len(commits) > 1:
+        raise UserError(
+            f"{pattern}: expected experiments on one commit, found some on {' and '.join(sorted(commits))};"
+            " check out the one that you mean"
+        )
+    runs = {ref.name: git.get_ref(str(ref)) for ref in matches}
+    seeds = {name: _read_seed(revision) for name, revision in runs.items()}
     _refuse_repeated(pattern, zip(seeds.values(), seeds, strict=True))
-    return [read_side(str(found[name]))._replace(seed=seed) for name, seed in seeds.items()]
+    return [read_side(revision)._replace(seed=seeds[name]) for name, revision in runs.items()]
 
 
 def _read_seed(revision: str) -> int:
@@ -101,11 +109,12 @@ def _read_seed(revision: str) -> int:
 def _read_table(path: str, setting: str | None) -> list[Side]:
     """Read the runs of one setting from a table with a row for each run and set."""
     try:
-        table = pd.read_csv(path, dtype={"setting": str, "images": str})
+        names = {"setting": str, "images": str}
+        table = pd.read_csv(path, dtype=names)
         rows = table[table["setting"] == setting]
         for _, trials in rows.groupby("suite"):
             _refuse_repeated(f"{path}:{setting}", zip(trials["seed"], trials["experiment"], strict=True))
-        curves = pd.read_csv(curves_of(path)) if curves_of(path).exists() else NO_CURVES
+        curves = pd.read_csv(curves_of(path), dtype=names) if curves_of(path).exists() else NO_CURVES
         curves = curves[curves["setting"] == setting]
         runs = [
             Side(sets.set_index("suite"), {}, curves[curves["seed"] == seed], seed)

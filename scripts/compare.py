@@ -158,17 +158,23 @@ def _change(row: Mapping[str, float]) -> str:
 
 
 def common_curves(before: list[Side], after: list[Side]) -> Curves:
-    """The curves that all runs have, by kind and strength: those of either side."""
+    """The curves that all runs have of the same images, by kind and strength: those of either side."""
     sides = [
         [dict(iter(run.curves.groupby(["kind", "strength"], sort=False))) for run in side]
         for side in (before, after)
     ]
-    runs = [run for side in sides for run in side]
+    first, *others = [run for side in sides for run in side]
     return {
         curve: [[run[curve] for run in side] for side in sides]
-        for curve in runs[0]
-        if all(curve in run for run in runs)
+        for curve, points in first.items()
+        if all(curve in run and same_points(points, run[curve]) for run in others)
     }
+
+
+def same_points(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Were two curves measured at the same strengths, on the same images?"""
+    columns = ["value", "images"]
+    return one[columns].to_numpy().tolist() == other[columns].to_numpy().tolist()
 
 
 def breaking_in_words(curves: Curves, limit: float) -> pd.DataFrame:

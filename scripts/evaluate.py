@@ -51,14 +51,16 @@ def read_arguments() -> argparse.Namespace:
 
 
 def identity(sets: dict[str, Suite], params: Params) -> str:
-    """What tells the images that count in the table from others: the beginning of a SHA-256."""
+    """What tells the images and the limit that count in the table from others: the beginning of a SHA-256."""
     of = [digest(suite.images) for suite in sets.values() if suite.kind != PICTURES]
-    of += [params.perturb.curves, params.perturb.seed, params.evaluate.curve_digits]
+    of += [params.perturb.curves, params.perturb.seed]
+    of += [params.evaluate.curve_digits, params.evaluate.breaking_accuracy]
     return hashlib.sha256(json.dumps(of).encode()).hexdigest()[:12]
 
 
 def read_table(path: Path, images: str) -> pd.DataFrame:
-    """Read the table of networks, empty if there is none yet; UserError if it is none, or of other images."""
+    """Read the table of networks, empty if there is none yet; UserError if it is none, or of other images or
+    another limit."""
     if not path.exists():
         return pd.DataFrame(columns=["network"])
     try:
@@ -67,7 +69,10 @@ def read_table(path: Path, images: str) -> pd.DataFrame:
     except (ValueError, KeyError) as error:
         raise UserError(f"{path}: expected a table of this command, found another; {error!r}") from None
     if not same:
-        raise UserError(f"{path}: its networks were evaluated on other images; name another table")
+        raise UserError(
+            f"{path}: its networks were evaluated on other images, or with another"
+            " evaluate.breaking_accuracy; name another table"
+        )
     return table
 
 
@@ -149,7 +154,6 @@ def main() -> None:
     arguments = read_arguments()
     params, dataset = load_params(), read_dataset()
     count, limit = params.train.validation_digits, params.evaluate.breaking_accuracy
-    bins, points = params.evaluate.calibration_bins, params.evaluate.curve_digits
     known = evaluation_digits(RAW, "validation", count)
     sets = load_sets(RAW, PERTURBED, params.evaluate.split, count)
     images = identity(sets, params)
@@ -158,8 +162,16 @@ def main() -> None:
     baseline = partial(predict, load_network(baseline_of(dataset.name)))
     for path, network in zip(arguments.files, networks, strict=True):
         print(f"{path}: {network.description}", flush=True)
-        curves, seed, augmentation = params.perturb.curves, params.perturb.seed, params.train.augmentation
-        results = evaluate(network.predict, baseline, sets, bins, points, curves, seed, augmentation)
+        results = evaluate(
+            network.predict,
+            baseline,
+            sets,
+            bins=params.evaluate.calibration_bins,
+            curve_digits=params.evaluate.curve_digits,
+            curves=params.perturb.curves,
+            seed=params.perturb.seed,
+            augmentation=params.train.augmentation,
+        )
         if arguments.out:
             with plt.rc_context(draw.STYLE):
                 save(arguments.out / path.stem, results, sets, params)

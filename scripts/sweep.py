@@ -27,6 +27,7 @@ from robustness.stopwatch import find_seconds
 from robustness.sweeps import cluster, repository
 from robustness.sweeps.settings import PARAMS, Trial, load_sweep, overridden, plan
 from robustness.sweeps.table import describe, draw_sweep, points_of, rows_of
+from robustness.sweeps.trial import Common
 
 SUITES, CURVES = TABLES / "suites.csv", TABLES / "curves.csv"
 LOCK = Path("requirements.txt")
@@ -94,20 +95,26 @@ def run_missing(trials: list[Trial], total: int, commit: str, arguments: argpars
         cluster.connection(arguments.address) as folder,
         tqdm(None, "sweep", total, initial=total - len(trials), smoothing=0, disable=None) as bar,
     ):
-        _, places = cluster.room(arguments.cpus)
+        _, places = cluster.room(arguments.cpus, arguments.gpus)
         if not places and not arguments.address:
-            raise UserError(f"--cpus {arguments.cpus}: expected no more than this machine has")
+            raise UserError(
+                f"--cpus {arguments.cpus} --gpus {arguments.gpus:g}: expected no more than this machine has"
+            )
         when = f"{places} at once for now" if places else "when the cluster has room"
         tqdm.write(f"{len(trials)} of {total} trials to run, {when}")
-        common = commit, repository.author(), arguments.cpus, folder
+        common = Common(commit, repository.author(), arguments.cpus, folder)
         for trial, outcome in cluster.run_trials(trials, common, cargo, packages, arguments.gpus):
             if trial is None:
                 bar.set_postfix_str(f"{cluster.running(arguments.cpus)} running, {len(failed)} failed")
-            elif "bundle" in outcome:
+                continue
+            if "bundle" in outcome:
                 paths, data = outcome.get("data", ([], None))
                 lacking = not all((cache / path).exists() for path in paths)
-                objects = outcome["objects"] | (cluster.fetch(data) if lacking else {})
-                repository.adopt(outcome["bundle"], objects, cache)
+                try:
+                    repository.adopt(outcome["bundle"], cluster.fetch(data) if lacking else {}, cache)
+                except UserError as error:  # such as an experiment of that name, made meanwhile
+                    outcome = {"log": str(error)}
+            if "bundle" in outcome:
                 if seconds := find_seconds(outcome["log"]):
                     repository.note(commit, trial.name, seconds)
                 bar.update()

@@ -32,9 +32,16 @@ def main() -> None:
     paths = MODEL, baseline_of(read_dataset().name)
     network, baseline = (partial(predict, load_network(path)) for path in paths)
     sets = load_sets(RAW, PERTURBED, params.evaluate.split, params.train.validation_digits)
-    curves, seed, augmentation = params.perturb.curves, params.perturb.seed, params.train.augmentation
-    bins, points = params.evaluate.calibration_bins, params.evaluate.curve_digits
-    results = evaluate(network, baseline, sets, bins, points, curves, seed, augmentation)
+    results = evaluate(
+        network,
+        baseline,
+        sets,
+        bins=params.evaluate.calibration_bins,
+        curve_digits=params.evaluate.curve_digits,
+        curves=params.perturb.curves,
+        seed=params.perturb.seed,
+        augmentation=params.train.augmentation,
+    )
 
     write_json(EVALUATION, results.accounts)
     write_json(SUMMARY, results.summary)

@@ -56,7 +56,7 @@ def draw_figures(
             tables["curves"],
             params.evaluate.breaking_accuracy,
             examples_of(tables["curves"], first, params.perturb.seed),
-            params.train.augmentation if params.train.augment else {},
+            params.train.applied,
             mean_over_seeds(pd.read_csv(artifacts.RECIPE_CURVES), "no_augmentation", tables["curves"]),
         ),
         "reliability": draw.draw_reliability(tables["calibration"]),
@@ -94,24 +94,18 @@ def main() -> None:
         with whole_file(path) as partial:
             draw.save(figure, partial, params.plot.dpi)
         pictures[name] = Picture(path.read_bytes(), finding(figure))
-    curves, limit = pd.read_csv(artifacts.TABLES / "curves.csv"), params.evaluate.breaking_accuracy
-    training, sweep = json.loads(artifacts.TRAINING.read_text()), pd.read_csv(artifacts.RECIPE)
-    report = write_report(
-        pictures,
-        accounts,
-        training,
-        params.train,
-        sets,
-        dataset,
-        split,
-        sweep,
-        curves,
-        limit,
-    )
+    told = {
+        "evaluation": accounts,
+        "training": json.loads(artifacts.TRAINING.read_text()),
+        "settings": params.train,
+        "dataset": dataset,
+        "split": split,
+        "curves": pd.read_csv(artifacts.TABLES / "curves.csv"),
+        "limit": params.evaluate.breaking_accuracy,
+    }
+    report = write_report(pictures, suites=sets, sweep=pd.read_csv(artifacts.RECIPE), **told)
     write_text(artifacts.REPORT, report)
-    size = artifacts.MODEL.stat().st_size
-    card = write_card(size, accounts, training, params.train, dataset, split, curves, limit)
-    write_text(artifacts.CARD, card)
+    write_text(artifacts.CARD, write_card(artifacts.MODEL.stat().st_size, **told))
     # In a scope of its own, or its thousands of one-letter names would be everyone's. DVC's plots are written
     # in version 5 of the language.
     write_text(artifacts.VEGA, f"(() => {{{vl_convert.javascript_bundle(vl_version='5.21')}}})();\n")

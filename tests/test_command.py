@@ -53,3 +53,10 @@ def test_ctrl_c_while_a_program_is_still_being_imported_ends_it_in_one_line(pack
     code = f"import {package}, os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (130, "\ninterrupted; what was finished is kept\n")
+
+
+def test_the_page_without_gradio_says_what_to_install():
+    code = "import runpy, sys; sys.modules['gradio'] = None; runpy.run_path('app.py')"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: the page needs Gradio: `pip install -r requirements-app.txt`")

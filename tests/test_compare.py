@@ -30,7 +30,8 @@ def sides(*wrong, **groups):
 
 def curve(last, kind="rotate", strength="degrees"):
     """A curve that falls in a straight line from all digits right at 0 to this accuracy at 100."""
-    rows = {"kind": kind, "strength": strength, "value": [0, 100], "accuracy": [1, last]}
+    rows = {"kind": kind, "strength": strength, "value": [0, 100], "images": ["clean", kind]}
+    rows["accuracy"] = [1, last]
     return pd.DataFrame(rows)
 
 
@@ -201,10 +202,11 @@ def test_digits_are_lost_and_gained_between_runs_with_the_same_seed():
 
 
 def test_experiments_are_compared_by_the_pattern_of_their_names(experiment, printed):
-    experiment("old-0", side(999, seed=0))
+    for seed in (0, 3):
+        experiment(f"old-{seed}", side(999, seed=seed))
     experiment.project.run("git commit --quiet --allow-empty --message=next")
     for seed, wrong in enumerate((58, 60, 62)):
-        experiment(f"old-{seed}", side(wrong, seed=seed))  # of HEAD, so that the other old-0 is not meant
+        experiment(f"old-{seed}", side(wrong, seed=seed))  # of HEAD, so that those before are not meant
         experiment(f"new-{seed}", side(wrong - 40, seed=seed))
     experiment("new-late", side(999, seed=9))
     output = printed("old-*", "new-[0-9]")
@@ -219,6 +221,18 @@ def test_experiments_are_compared_by_the_pattern_of_their_names(experiment, prin
         UserError, match=r"several runs on both sides, or one on each.* 3 of old-\*, 1 of new-0"
     ):
         printed("old-*", "new-0")
+
+
+def test_experiments_on_different_commits_are_no_setting(experiment):
+    experiment("old-0", side(seed=0))
+    experiment.project.run("git commit --quiet --allow-empty --message=next")
+    experiment("old-1", side(seed=1))
+    assert [run.seed for run in read_runs("old-*")] == [1]
+    experiment.project.run("git commit --quiet --allow-empty --message=next")
+    with pytest.raises(
+        UserError, match=r"old-\*: expected experiments on one commit, found some on \w+ and "
+    ):
+        read_runs("old-*")
 
 
 def test_a_pattern_that_no_experiment_matches_says_which_there_are(experiment):
@@ -259,14 +273,16 @@ def test_only_sets_that_are_the_same_in_all_runs_of_a_side_are_compared(experime
 
 
 def test_it_says_at_what_strength_either_side_breaks_if_both_have_the_curve(command):
-    fog = curve(1, "fog", "opacity")
-    before = side()._replace(curves=pd.concat([curve(0.8), curve(0.8, "blur", "sigma"), fog]))
-    after = side()._replace(curves=pd.concat([curve(0.9), curve(0.8, "blur", "pixels"), fog]))
+    fog, zigzag = curve(1, "fog", "opacity"), curve(0.8, "zigzag", "thickness")
+    before = side()._replace(curves=pd.concat([curve(0.8), curve(0.8, "blur", "sigma"), fog, zigzag]))
+    zigzag = zigzag.replace({"images": {"zigzag": "others"}})
+    after = side()._replace(curves=pd.concat([curve(0.9), curve(0.8, "blur", "pixels"), fog, zigzag]))
     output = command(before, after)
     assert row(output, "below") == ["below", "95%", "from", "before", "after", "strength"]
     assert row(output, "rotate") == ["rotate", "25", "50", "degrees"]
     assert row(output, "fog") == ["fog", "beyond", "100", "beyond", "100", "opacity"]
     assert "blur" not in output
+    assert "zigzag" not in output
 
 
 def test_runs_without_curves_are_compared_by_their_sets(command):

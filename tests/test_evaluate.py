@@ -4,9 +4,12 @@ import shutil
 
 import pandas as pd
 import pytest
+from project import ROOT
 
 from robustness.curves import breaking_points
 from robustness.figures import broken_at
+from robustness.params import load_params
+from scripts.evaluate import identity
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +79,16 @@ def test_a_row_is_added_renewed_and_never_mixed_with_those_of_other_images(judge
     table.reset_index().assign(images="others").to_csv(tmp_path / "models.csv", index=False)
     before = (tmp_path / "models.csv").read_bytes()
     refused = finished.run(command, code=1)
-    assert refused.stderr.endswith("its networks were evaluated on other images; name another table\n")
+    assert refused.stderr.endswith(
+        "its networks were on other images, or with another evaluate.breaking_accuracy; name another table\n"
+    )
     assert (tmp_path / "models.csv").read_bytes() == before
+
+
+def test_breaking_points_of_another_limit_belong_into_another_table():
+    params = load_params(ROOT / "params.yaml")
+    other = params.evaluate.model_copy(update={"breaking_accuracy": 0.5})
+    assert identity({}, params) != identity({}, params.model_copy(update={"evaluate": other}))
 
 
 def test_a_file_that_is_no_network_ends_it_before_any_is_measured(judged, finished, tmp_path):

@@ -51,7 +51,6 @@ def test_each_digit_is_judged_by_the_most_probable_class_of_either_network():
         "confidence": pytest.approx([0.91, 0.55]),
         "correct": [True, False],
         "baseline_correct": [False, True],
-        "degrees": [30, -30],
     }
 
 

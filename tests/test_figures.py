@@ -13,6 +13,7 @@ from robustness.datasets import FASHION_MNIST, MNIST
 from robustness.evaluation import ELSEWHERE, LISTED, OTHERS
 from robustness.figures import (
     STYLE,
+    breaks_at,
     draw_accuracy_by_suite,
     draw_before_and_after,
     draw_confusion_matrix,
@@ -174,3 +175,15 @@ def test_every_suite_is_shown_with_its_accuracy_the_clean_one_first_and_then_the
     rows = [axes.get_ylabel() for axes in figure.axes[::columns]]
     assert rows == ["clean  80.0%", "rotate 2  87.6%", "fog  32.1%"]
     assert "from 87.6% (rotate 2) to 32.1% (fog)" in words(figure)
+
+
+def test_a_breaking_point_that_nobody_measured_is_no_part_of_a_mean():
+    five, one, never, already = (
+        pd.DataFrame({"value": [0, 10, 20], "accuracy": accuracies})
+        for accuracies in ([1, 0.9, 0.9], [1, 0.5, 0.5], [1, 1, 1], [0.5, 0.5, 0.5])
+    )
+    assert breaks_at([five, one], 0.95) == "3.00 ± 2.83"
+    assert breaks_at([five, five], 0.95) == "5"
+    assert breaks_at([five, never, never], 0.95) == "beyond 20 in 2 of 3"
+    assert breaks_at([five, already, one], 0.95) == "at once in 1 of 3"
+    assert breaks_at([already, already], 0.95) == "at once"

@@ -124,6 +124,15 @@ def not_a_number(path):
     network.save(path)
 
 
+def test_a_scale_at_which_it_overflows_is_not_the_one_that_is_meant(tmp_path):
+    scale, back = keras.layers.Rescaling(1e37), keras.layers.Rescaling(1e-37)
+    narrow = keras.Sequential([scale, keras.layers.ReLU(), back])
+    path = in_keras(tmp_path / "lines.keras", preparation=narrow)
+    assert ", 0 to 1, to logits; 90.0% of" in load_foreign(path, DIGITS).description
+    with pytest.raises(UserError, match="found numbers that are not finite"):
+        load_foreign(path, DIGITS, "0 to 255")
+
+
 def cut(path):
     content = in_onnx(path).read_bytes()
     path.write_bytes(content[: len(content) // 2])

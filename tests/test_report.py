@@ -131,15 +131,17 @@ def written(
     return " ".join(
         write_report(
             AnyPicture(),
-            {name: account | {"group": group} for name, group in {"clean": "clean", **suites}.items()},
-            {"parameters": 12_345},
-            settings,
-            {name: pictures if group == ELSEWHERE else suite for name, group in suites.items()},
-            dataset,
-            split,
-            swept("default", "others", clean=[0.5]) if sweep is None else sweep,
-            CURVES,
-            0.9,
+            evaluation={
+                name: account | {"group": group} for name, group in {"clean": "clean", **suites}.items()
+            },
+            training={"parameters": 12_345},
+            settings=settings,
+            suites={name: pictures if group == ELSEWHERE else suite for name, group in suites.items()},
+            dataset=dataset,
+            split=split,
+            sweep=swept("default", "others", clean=[0.5]) if sweep is None else sweep,
+            curves=CURVES,
+            limit=0.9,
         ).split()
     )
 
@@ -154,8 +156,8 @@ def test_any_choice_of_suites_and_augmentation_can_be_told(suites, augment):
     assert ("25% by <em>impulse noise</em> (fraction 0 to 1)" in page) == augment
     assert ("trained on altered digits" in page) == augment
     if len(suites) == 2:
-        assert ("on which this network was trained" in page) == augment
-        assert ("which was off" in page) != augment
+        assert ("in the augmentation, which is on" in page) == augment
+        assert ("in the augmentation, which is off" in page) != augment
 
 
 def test_it_says_where_each_network_breaks_and_how_sure_that_is():

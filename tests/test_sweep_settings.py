@@ -3,7 +3,9 @@
 import shutil
 import socket
 import sys
+from argparse import Namespace
 from hashlib import sha256
+from unittest.mock import MagicMock
 
 import pandas as pd
 import pytest
@@ -18,6 +20,7 @@ from robustness.stopwatch import Seconds, find_seconds
 from robustness.sweeps import cluster, repository
 from robustness.sweeps.settings import Trial, load_overridden, load_sweep, plan
 from robustness.sweeps.table import by_trial, describe, draw_sweep, rows_of
+from scripts import sweep
 from scripts.sweep import planned, read_arguments
 
 ALONE = {"": []}  # the settings of a sweep that has only overrides
@@ -399,6 +402,22 @@ def test_an_experiment_stored_meanwhile_is_not_overwritten(folder, git, store, t
     with pytest.raises(UserError, match=r"git update-ref: .*default-s42"):
         repository.adopt(bundle, {}, tmp_path / "cache")
     assert repository.experiments(commit) == {"default-s42": stored}
+
+
+def test_a_trial_whose_experiment_cannot_be_taken_in_does_not_end_the_sweep(monkeypatch, capsys):
+    trials = [Trial(setting, 42, ()) for setting in ("taken", "free")]
+    cluster, repository = MagicMock(), MagicMock()
+    cluster.room.return_value = 0, 1
+    outcome = {"bundle": b"", "host": "here", "log": ""}
+    cluster.run_trials.return_value = [(trials[0], outcome), (None, {}), (trials[1], outcome)]
+    repository.adopt.side_effect = [UserError("there is one of that name"), None]
+    monkeypatch.setattr(sweep, "cluster", cluster)
+    monkeypatch.setattr(sweep, "repository", repository)
+    arguments = Namespace(address=None, cpus=1, gpus=0, no_install=False)
+    assert sweep.run_missing(trials, 2, "0" * 40, arguments) == ["taken-s42"]
+    output = capsys.readouterr().out
+    assert "taken-s42 failed:\n    there is one of that name\n" in output
+    assert "free-s42: trained before, on here\n" in output
 
 
 def test_half_a_bundle_is_not_taken_in(folder, git, store):

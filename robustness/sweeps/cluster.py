@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from robustness.command import UserError, quiet_stderr
+from robustness.sweeps import trial as module
 from robustness.sweeps.settings import Trial
 
 RETRIES = 3  # of a trial whose machine or worker is lost
@@ -95,36 +96,34 @@ def session(address: str) -> Iterator[None]:
             ray.shutdown()
 
 
-def room(cpus: float) -> tuple[float, int]:
-    """What a trial of so many CPUs may have: memory in bytes; and how many find room at once, now."""
+def room(cpus: float, gpus: float) -> tuple[float, int]:
+    """What a trial of so many CPUs and GPUs may have: memory in bytes; and how many find room now."""
     import ray
 
-    nodes = [
-        node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= cpus
-    ]
+    needs = {"CPU": cpus} | ({"GPU": gpus} if gpus else {})
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = [node for node in alive if all(node.get(name, 0) >= needs[name] for name in needs)]
     memory = min([MEMORY, *(node["memory"] for node in nodes)])
-    return memory, sum(int(min(node["CPU"] // cpus, node["memory"] // memory)) for node in nodes)
+    needs["memory"] = memory
+    return memory, sum(int(min(node[name] // needs[name] for name in needs)) for node in nodes)
 
 
 def run_trials(
     trials: Sequence[Trial],
-    common: tuple,
+    common: module.Common,
     cargo: tuple[bytes, dict[str, bytes]],
     packages: Sequence[str] = (),
     gpus: float = 0,
 ) -> Iterator[tuple[Trial | None, dict[str, Any]]]:
     """Run all trials and yield each, as it ends, with what `run_trial` returns; and None once a second.
 
-    common: what `Common` takes; cargo: sent to each node once, see `run_trial`; packages: lines of a
+    cargo: sent to each node once, see `run_trial`; packages: lines of a
     requirements.txt, installed on each node once; gpus: of a trial.
     """
     import ray
 
-    from robustness.sweeps import trial as module
-
     ray.cloudpickle.register_pickle_by_value(module)  # nodes have none of our files
-    common = module.Common(*common)
-    memory, _ = room(common.cpus)
+    memory, _ = room(common.cpus, gpus)
     environment = {"pip": {"packages": [*packages]}} if packages else {}
     task = ray.remote(module.run_trial).options(
         num_cpus=common.cpus, num_gpus=gpus, memory=memory, max_retries=RETRIES, runtime_env=environment

@@ -14,9 +14,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import ray
 import yaml
 
 LOG_LINES = 20  # of a failure that are shown
@@ -31,14 +30,16 @@ class Common(NamedTuple):
     folder: str | None  # where a node keeps what it needs; by default among its temporary files
 
 
-def run_trial(name: str, overrides: tuple[str, ...], common: Common, cargo: list[ray.ObjectRef]) -> dict:
+def run_trial(name: str, overrides: tuple[str, ...], common: Common, cargo: list[Any]) -> dict:
     """Run the experiment `name` and return what it printed, `log`, and where, `host`.
 
-    If it succeeded, also the experiment as a git bundle, `bundle`; what it trained, `objects`: content by
-    path within DVC's cache; and, if it altered the digits otherwise than the commit does, `data`: the paths
-    of such objects and a reference to them. cargo: a reference to the bundle of the commit and to the objects
-    of its data, fetched if this node does not have them yet.
+    If it succeeded, also the experiment as a git bundle, `bundle`; and, if its data or its altered digits are
+    not those of the commit, `data`: their paths within DVC's cache and a reference to their content by path.
+    cargo: a reference, `ray.ObjectRef`, to the bundle of the commit and to such content of its data, fetched
+    if this node does not have them yet.
     """
+    import ray  # here, so that whoever has no Ray can import this
+
     folder = Path(common.folder or Path(tempfile.gettempdir(), f"mnist-sweeps-{os.getuid()}"))
     bundle = prepare(folder, common.commit, cargo)
     cache = folder / "cache"
@@ -50,7 +51,7 @@ def run_trial(name: str, overrides: tuple[str, ...], common: Common, cargo: list
         (clone / ".dvc/config.local").write_text(
             f"[cache]\n    dir = {cache}\n    type = reflink,hardlink,copy\n"
         )
-        committed = outputs(clone, "perturb")
+        committed = outputs(clone, "download", "perturb")
         command = [sys.executable, "-m", "dvc", "exp", "run", f"--name={name}"]
         command += [f"--set-param={override}" for override in overrides]
         experiment = subprocess.Popen(
@@ -69,16 +70,19 @@ def run_trial(name: str, overrides: tuple[str, ...], common: Common, cargo: list
             return outcome | {"log": "\n".join(log.rstrip().splitlines()[-LOG_LINES:])}
         ref = f"refs/exps/{common.commit[:2]}/{common.commit[2:]}/{name}"
         outcome["bundle"] = git(clone, "bundle", "create", "--quiet", "-", ref, f"^{common.commit}")
-        outcome["objects"] = objects(cache, outputs(clone, "train"))
-        if (altered := outputs(clone, "perturb")) != committed:
-            data = objects(cache, altered)
+        if own := [each for each in outputs(clone, "download", "perturb") if each not in committed]:
+            data = objects(cache, own)
             outcome["data"] = [*data], ray.put(data)
         return outcome
 
 
-def prepare(folder: Path, commit: str, cargo: list[ray.ObjectRef]) -> Path:
+def prepare(folder: Path, commit: str, cargo: list[Any]) -> Path:
     """See to it that this node has the commit and its data, once for all trials; return what to clone."""
+    import ray
+
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if (found := folder.stat()).st_uid != os.getuid() or found.st_mode & 0o022:
+        raise RuntimeError(f"{folder} is not ours alone: others could have us run their code")
     bundle = folder / f"{commit}.bundle"
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -139,10 +143,10 @@ def git(folder: Path, *arguments: str) -> bytes:
     return done.stdout
 
 
-def outputs(clone: Path, stage: str) -> list[str]:
-    """The MD5 digests that dvc.lock has of the outputs of a stage."""
+def outputs(clone: Path, *stages: str) -> list[str]:
+    """The MD5 digests that dvc.lock has of the outputs of some stages."""
     lock = yaml.safe_load((clone / "dvc.lock").read_text())
-    return [out["md5"] for out in lock["stages"][stage].get("outs", [])]
+    return [out["md5"] for stage in stages for out in lock["stages"][stage].get("outs", [])]
 
 
 def objects(cache: Path, digests: list[str]) -> dict[str, bytes]:
