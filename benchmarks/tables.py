@@ -11,7 +11,7 @@ from robustness.evaluation import LISTED, OTHERS
 from robustness.figures import breaks_at, with_unit, words
 from robustness.files import write_text
 from robustness.runs import read_runs
-from robustness.sweeps.table import CPU, spread
+from robustness.sweeps.table import spread
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results.md"
@@ -22,7 +22,6 @@ COLUMNS = {  # settings of the sweep `recipe`: what they are called
     "no_augmentation": "augmentation off",
     "default": "this network",
 }
-ONE_BY_ONE = ["rotate", "impulse_noise", "stripe", "zigzag", "edges"]  # sets that are shown of each part
 TEXT = """\
 # What the sweeps found
 
@@ -42,13 +41,6 @@ was tried; *beyond*: not broken at the strongest. A point is 2,000 test digits, 
 95 % to within 1 point.
 
 {breaking}
-
-## What each part is good for, accuracy in percent
-
-Three seeds each, on validation digits: the recipe without each of its parts, one at a time. *Two kinds*
-trains on digits that are repositioned or filtered at random, and on no other kind.
-
-{parts}
 
 ## Fashion-MNIST, accuracy in percent
 
@@ -111,23 +103,6 @@ def table_of_breaking_points() -> str:
     return pd.DataFrame.from_dict(rows, orient="index", columns=["strength", *COLUMNS.values()]).to_markdown()
 
 
-def table_of_parts() -> str:
-    """A row for each setting of the sweep `ablation`, and what its training takes."""
-    measured, sets = accuracies("ablation"), [CLEAN, HEADLINE, "repositioned_112", *ONE_BY_ONE]
-    title, kinds = [*means_of(groups("ablation")).items()][-1]
-    trials = pd.read_csv(FOLDER / "ablation.csv").drop_duplicates(["setting", "seed"])
-    rows = {
-        words(setting): [
-            *(spread(measured.loc[setting, name], 2) for name in sets),
-            spread(measured.loc[setting, kinds].mean(axis=1), 2),
-            spread(trials.loc[trials["setting"] == setting, CPU], 0),
-        ]
-        for setting in trials["setting"].unique()
-    }
-    header = [*map(words, sets), title, "training, CPU seconds"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=header).to_markdown()
-
-
 def write() -> str:
     """All of it, in Markdown."""
     fashion = {"fashion_baseline": "baseline", "fashion": "this network"}
@@ -135,7 +110,6 @@ def write() -> str:
         sets=table_of_sets("recipe", COLUMNS, "default"),
         breaking=table_of_breaking_points(),
         limit=LIMIT,
-        parts=table_of_parts(),
         fashion=table_of_sets("fashion_mnist", fashion, "fashion"),
     )
 
