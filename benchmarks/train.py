@@ -1,6 +1,6 @@
 """Time training: the settings of the sweep `recipe` side by side on the same data.
 
-    python -m benchmarks.train              # five seeds of each: a quarter of an hour
+    python -m benchmarks.train              # five seeds of each: half an hour
     python -m benchmarks.train --seeds 1    # a quick look
 
 They take turns, an epoch each, so that a noisy machine hits all alike; CPU seconds of the whole process stand

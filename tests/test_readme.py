@@ -92,11 +92,11 @@ def test_the_committed_run_is_one_of_the_five(measured):
     assert measured.loc[("default", seed)].to_dict() == pytest.approx(committed.to_dict())
 
 
-def test_what_is_called_worse_and_nothing_else_is_worse_over_the_seeds():
+def test_on_no_set_is_it_worse_for_the_augmentation():
+    assert "on no set does the network do worse than with augmentation off" in FOUND
     table = compare_runs(*(read_runs(f"{RECIPE}:{name}") for name in COLUMNS[1:]))
-    [said] = re.findall(r"network does\s+worse on (.*?), and that is no accident", FOUND, re.DOTALL)
-    names = {"_".join(name.split()) for name in re.split(r",\s| and\s", said)}
-    assert names == {*table.index[table["verdict"] == "worse"]}
+    assert "worse" not in {*table["verdict"]}
+    assert "other_writers" in table.index[table["verdict"] == "no difference shown"]
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/yours.md", "docs/sweeps.md", "benchmarks/README.md"])
