@@ -80,7 +80,7 @@ def test_a_row_is_added_renewed_and_never_mixed_with_those_of_other_images(judge
     before = (tmp_path / "models.csv").read_bytes()
     refused = finished.run(command, code=1)
     assert refused.stderr.endswith(
-        "its networks were on other images, or with another evaluate.breaking_accuracy; name another table\n"
+        "evaluated on other images, or with another evaluate.breaking_accuracy; name another table\n"
     )
     assert (tmp_path / "models.csv").read_bytes() == before
 

@@ -40,7 +40,7 @@ def run_trial(name: str, overrides: tuple[str, ...], common: Common, cargo: list
     """
     import ray  # here, so that whoever has no Ray can import this
 
-    folder = Path(common.folder or Path(tempfile.gettempdir(), f"mnist-sweeps-{os.getuid()}"))
+    folder = Path(common.folder or tempfile.gettempdir(), f"mnist-sweeps-{os.getuid()}")
     bundle = prepare(folder, common.commit, cargo)
     cache = folder / "cache"
     clone = Path(tempfile.mkdtemp(dir=folder, prefix=f"{name}-"))
