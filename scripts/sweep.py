@@ -14,6 +14,7 @@ import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import indent
+from typing import Any
 
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -107,22 +108,26 @@ def run_missing(trials: list[Trial], total: int, commit: str, arguments: argpars
             if trial is None:
                 bar.set_postfix_str(f"{cluster.running(arguments.cpus)} running, {len(failed)} failed")
                 continue
-            if "bundle" in outcome:
-                paths, data = outcome.get("data", ([], None))
-                lacking = not all((cache / path).exists() for path in paths)
-                try:
-                    repository.adopt(outcome["bundle"], cluster.fetch(data) if lacking else {}, cache)
-                except UserError as error:  # such as an experiment of that name, made meanwhile
-                    outcome = {"log": str(error)}
-            if "bundle" in outcome:
-                if seconds := find_seconds(outcome["log"]):
-                    repository.note(commit, trial.name, seconds)
-                bar.update()
-                tqdm.write(f"{trial.name}: {seconds or 'trained before'}, on {outcome['host']}")
-            else:
+            try:
+                take_in(outcome, cache)
+            except UserError as error:
                 failed.append(trial.name)
-                tqdm.write(f"{trial.name} failed:\n{indent(outcome['log'], '    ')}")
+                tqdm.write(f"{trial.name} failed:\n{indent(str(error), '    ')}")
+                continue
+            if seconds := find_seconds(outcome["log"]):
+                repository.note(commit, trial.name, seconds)
+            bar.update()
+            tqdm.write(f"{trial.name}: {seconds or 'trained before'}, on {outcome['host']}")
     return failed
+
+
+def take_in(outcome: dict[str, Any], cache: Path) -> None:
+    """Take in the experiment of a trial; UserError if it failed, or if there is one of its name meanwhile."""
+    if "bundle" not in outcome:
+        raise UserError(outcome["log"])
+    paths, data = outcome.get("data", ([], None))
+    lacking = not all((cache / path).exists() for path in paths)
+    repository.adopt(outcome["bundle"], cluster.fetch(data) if lacking else {}, cache)
 
 
 def locked_packages() -> list[str]:

@@ -112,6 +112,15 @@ def test_an_onnx_file_may_take_so_many_images_at_once_and_whole_numbers(tmp_path
     np.testing.assert_allclose(network.predict(IMAGES), softmax(LOGITS, axis=1), atol=1e-5)
 
 
+def test_a_scale_at_which_it_overflows_is_not_the_one_that_is_meant(tmp_path):
+    scale, back = keras.layers.Rescaling(1e37), keras.layers.Rescaling(1e-37)
+    narrow = keras.Sequential([scale, keras.layers.ReLU(), back])
+    path = in_keras(tmp_path / "lines.keras", preparation=narrow)
+    assert ", 0 to 1, to logits; 90.0% of" in load_foreign(path, DIGITS).description
+    with pytest.raises(UserError, match="found numbers that are not finite"):
+        load_foreign(path, DIGITS, "0 to 255")
+
+
 def two_inputs(path):
     first, second = keras.Input((28, 28)), keras.Input((28, 28))
     keras.Model([first, second], keras.layers.Add()([first, second])).save(path)
@@ -122,15 +131,6 @@ def not_a_number(path):
     network = keras.saving.load_model(path)
     network.layers[-1].bias.assign(np.full(10, np.nan, np.float32))
     network.save(path)
-
-
-def test_a_scale_at_which_it_overflows_is_not_the_one_that_is_meant(tmp_path):
-    scale, back = keras.layers.Rescaling(1e37), keras.layers.Rescaling(1e-37)
-    narrow = keras.Sequential([scale, keras.layers.ReLU(), back])
-    path = in_keras(tmp_path / "lines.keras", preparation=narrow)
-    assert ", 0 to 1, to logits; 90.0% of" in load_foreign(path, DIGITS).description
-    with pytest.raises(UserError, match="found numbers that are not finite"):
-        load_foreign(path, DIGITS, "0 to 255")
 
 
 def cut(path):

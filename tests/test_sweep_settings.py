@@ -5,7 +5,7 @@ import socket
 import sys
 from argparse import Namespace
 from hashlib import sha256
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, Mock
 
 import pandas as pd
 import pytest
@@ -20,6 +20,7 @@ from robustness.stopwatch import Seconds, find_seconds
 from robustness.sweeps import cluster, repository
 from robustness.sweeps.settings import Trial, load_overridden, load_sweep, plan
 from robustness.sweeps.table import by_trial, describe, draw_sweep, rows_of
+from robustness.sweeps.trial import prepare
 from scripts import sweep
 from scripts.sweep import planned, read_arguments
 
@@ -373,7 +374,7 @@ def test_a_file_is_read_at_several_revisions(folder, git, store):
         repository.read(revisions[1:], "nosuch")
 
 
-def test_an_experiment_is_taken_into_another_clone_with_its_model(folder, git, store, tmp_path, monkeypatch):
+def test_an_experiment_is_taken_into_another_clone_with_its_data(folder, git, store, tmp_path, monkeypatch):
     commit = git("rev-parse HEAD")
     (folder / "result").write_text("99 %")
     stored = store("default-s42")
@@ -382,10 +383,10 @@ def test_an_experiment_is_taken_into_another_clone_with_its_model(folder, git, s
     git(f"clone --quiet . {tmp_path / 'clone'}")
     monkeypatch.chdir(tmp_path / "clone")
     assert repository.experiments(commit) == {}
-    repository.adopt(bundle, {"files/md5/ab/cd": b"model"}, tmp_path / "cache")
+    repository.adopt(bundle, {"files/md5/ab/cd": b"digits"}, tmp_path / "cache")
     assert repository.experiments(commit) == {"default-s42": stored}
     assert repository.read([stored], "result") == ["99 %"]
-    assert (tmp_path / "cache/files/md5/ab/cd").read_bytes() == b"model"
+    assert (tmp_path / "cache/files/md5/ab/cd").read_bytes() == b"digits"
     assert repository.experiments("0" * 40) == {}
     assert repository.git("status", "--porcelain") == b""
 
@@ -418,6 +419,29 @@ def test_a_trial_whose_experiment_cannot_be_taken_in_does_not_end_the_sweep(monk
     output = capsys.readouterr().out
     assert "taken-s42 failed:\n    there is one of that name\n" in output
     assert "free-s42: trained before, on here\n" in output
+    cluster.room.return_value = 0, 0
+    with pytest.raises(UserError, match="--cpus 1 --gpus 0: expected no more than this machine has"):
+        sweep.run_missing(trials, 2, "0" * 40, arguments)
+
+
+def test_only_nodes_with_the_processors_and_gpus_of_a_trial_have_room_for_it(monkeypatch):
+    resources = [{"CPU": 8}, {"CPU": 4, "GPU": 2}, {"CPU": 1, "GPU": 8}]
+    nodes = [{"Alive": True, "Resources": each | {"memory": 64 * 2**30}} for each in resources]
+    nodes.append(nodes[0] | {"Alive": False})
+    monkeypatch.setitem(sys.modules, "ray", Mock(nodes=lambda: nodes))
+    asked = [(2, 0), (2, 1), (2, 0.5), (1, 4), (9, 0)]
+    assert [cluster.room(*each)[1] for each in asked] == [6, 2, 2, 1, 0]
+
+
+def test_a_node_does_not_trust_a_folder_that_others_may_write_to(tmp_path, monkeypatch):
+    monkeypatch.setitem(
+        sys.modules, "ray", Mock(get=lambda cargo: (b"history", {"files/md5/ab/cd": b"digits"}))
+    )
+    bundle = prepare(tmp_path / "ours", "0" * 40, [None])
+    assert bundle.read_bytes() == b"history"
+    bundle.parent.chmod(0o777)
+    with pytest.raises(RuntimeError, match="ours is not ours alone"):
+        prepare(tmp_path / "ours", "0" * 40, [None])
 
 
 def test_half_a_bundle_is_not_taken_in(folder, git, store):

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from robustness.command import UserError, quiet_stderr
-from robustness.sweeps import trial as module
+from robustness.sweeps import trial as on_node
 from robustness.sweeps.settings import Trial
 
 RETRIES = 3  # of a trial whose machine or worker is lost
@@ -110,22 +110,22 @@ def room(cpus: float, gpus: float) -> tuple[float, int]:
 
 def run_trials(
     trials: Sequence[Trial],
-    common: module.Common,
+    common: on_node.Common,
     cargo: tuple[bytes, dict[str, bytes]],
     packages: Sequence[str] = (),
     gpus: float = 0,
 ) -> Iterator[tuple[Trial | None, dict[str, Any]]]:
     """Run all trials and yield each, as it ends, with what `run_trial` returns; and None once a second.
 
-    cargo: sent to each node once, see `run_trial`; packages: lines of a
-    requirements.txt, installed on each node once; gpus: of a trial.
+    cargo: sent to each node once, see `run_trial`; packages: lines of a requirements.txt, installed on each
+    node once; gpus: of a trial.
     """
     import ray
 
-    ray.cloudpickle.register_pickle_by_value(module)  # nodes have none of our files
+    ray.cloudpickle.register_pickle_by_value(on_node)  # nodes have none of our files
     memory, _ = room(common.cpus, gpus)
     environment = {"pip": {"packages": [*packages]}} if packages else {}
-    task = ray.remote(module.run_trial).options(
+    task = ray.remote(on_node.run_trial).options(
         num_cpus=common.cpus, num_gpus=gpus, memory=memory, max_retries=RETRIES, runtime_env=environment
     )
     sent = [ray.put(cargo)]  # in a list, or Ray would fetch it for every trial
@@ -136,7 +136,7 @@ def run_trials(
             try:
                 outcome = ray.get(reference)
             except ray.exceptions.RayError as error:  # its node is lost, or could not be made ready
-                outcome = {"log": "\n".join(str(error).splitlines()[-module.LOG_LINES :])}
+                outcome = {"log": "\n".join(str(error).splitlines()[-on_node.LOG_LINES :])}
             yield waiting.pop(reference), outcome
         yield None, {}
 

@@ -27,7 +27,7 @@ class Common(NamedTuple):
     commit: str
     author: tuple[str, str]  # name, address
     cpus: int  # of a trial, and its threads
-    folder: str | None  # where a node keeps what it needs; by default among its temporary files
+    folder: str | None  # in which a node keeps what it needs; by default its temporary files
 
 
 def run_trial(name: str, overrides: tuple[str, ...], common: Common, cargo: list[Any]) -> dict:
