@@ -10,6 +10,7 @@
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALL := python -m pip install -qq --disable-pip-version-check --compile --requirement
+AT_ONCE := --numprocesses 2 --dist loadfile # two files of tests
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" --quiet
 
@@ -23,10 +24,10 @@ notebook: .venv/installed-notebook
 	@jupyter lab notebooks/explore.ipynb
 
 test: .venv/installed-app .venv/installed-sweep .venv/installed-models .venv/installed-notebook
-	pytest
+	pytest $(AT_ONCE)
 
 test-fast: .venv/installed
-	pytest -m "not slow"
+	pytest $(AT_ONCE) -m "not slow"
 
 lint: .venv/installed
 	ruff check .
