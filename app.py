@@ -18,6 +18,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from robustness.command import UserError, expect_interrupts, run
+
+expect_interrupts()
 try:
     import gradio as gr
     from gradio.components import Component
@@ -29,7 +32,6 @@ import numpy as np
 from PIL import Image
 
 from robustness.artifacts import EXAMPLES, MODEL, baseline_of
-from robustness.command import UserError, run
 from robustness.curves import Predict
 from robustness.datasets import Dataset, read_dataset
 from robustness.mnist import CLASSES, SIDE
@@ -42,7 +44,7 @@ from robustness.quiet_keras import keras, tensorflow
 from robustness.suites import Suite, load_suite
 
 PAGE = Path(__file__).parent / "page"
-NAMES = ["This network", "The standard example"]
+NAMES = ["This network", "The baseline"]
 BLOCK = 64  # images that a network reads at once
 
 
@@ -127,7 +129,7 @@ def curve_of(
     limit = f" (tried to {written(values[-1])})" if None in lost else ""
     return {
         "title": title,
-        "finding": f"This network {ends[0]}, the standard example {ends[1]}{limit}.",
+        "finding": f"This network {ends[0]}, the baseline {ends[1]}{limit}.",
         "lines": [each[name][:, label].round(3).tolist() for each in found],
         "ends": [written(values[0]), written(values[-1])],
     }
@@ -225,7 +227,8 @@ def build_page(
     with gr.Blocks(title=f"Try your own {dataset.thing}", analytics_enabled=False) as page:
         gr.Markdown(
             f"# Try your own {dataset.thing}\n"
-            "Draw it, or drop a picture of it on the pad. Then make it harder."
+            "Draw it, or drop a picture of it on the pad. Then make it harder. The baseline is the Keras"
+            " example that everyone starts from, trained on pictures as they are."
         )
         digit, label = gr.State(), gr.State()  # an image, and which digit it is
         with gr.Row():

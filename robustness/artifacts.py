@@ -37,5 +37,5 @@ def curves_of(table: str | Path) -> Path:
 
 
 def baseline_of(dataset: str) -> Path:
-    """Where the standard example lies that was trained on the data set of that name."""
+    """Where the baseline lies that was trained on the data set of that name."""
     return BASELINES / f"{dataset}.keras"

@@ -1,4 +1,4 @@
-"""Train the baseline of the data set that is in data/raw/: the standard example, on images as they are.
+"""Train the baseline of the data set that is in data/raw/: the Keras example, on images as they are.
 
     python -m scripts.baseline    # models/baselines/NAME.keras, with which each evaluation compares
 

@@ -169,7 +169,7 @@ def test_it_opens_with_no_answer_reads_strokes_of_the_mouse_and_clear_takes_them
     assert page.text.count("0.0 %") == 20
     page.draw((0, -100), (0, 100))
     page.says("This network says 1")
-    page.says("The standard example says 1")
+    page.says("The baseline says 1")
     percent = [float(number) for number in re.findall(r"([\d.]+) %", page.find("#answer .network0").text)]
     assert np.argmax(percent) == 1
     assert sum(percent) == pytest.approx(100, abs=1)
@@ -225,7 +225,7 @@ def test_an_example_is_chosen_by_key_knows_what_it_is_and_can_be_corrected(page)
     page.find("[aria-label='example: a hard 7']").send_keys(webdriver.Keys.ENTER)
     page.says("This network says 1")
     assert page.truth() == "7"
-    lost = "This network loses it at 100 % of its size, the standard example loses it at 100 % of its size."
+    lost = "This network loses it at 100 % of its size, the baseline loses it at 100 % of its size."
     assert page.says(lost)
     page.execute_script("arguments[0].click()", page.find("input[type=radio][value='1']"))
     page.until(lambda: lost not in page.text)

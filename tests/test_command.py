@@ -55,6 +55,20 @@ def test_ctrl_c_while_a_program_is_still_being_imported_ends_it_in_one_line(pack
     assert (ended.returncode, ended.stderr) == (130, "\ninterrupted; what was finished is kept\n")
 
 
+def test_ctrl_c_while_the_page_imports_gradio_ends_it_in_one_line():
+    code = """
+import runpy, sys
+class Interrupt:
+    def find_spec(name, *_):
+        if name == "gradio":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt)
+runpy.run_path("app.py")
+"""
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (130, "\ninterrupted; what was finished is kept\n")
+
+
 def test_the_page_without_gradio_says_what_to_install():
     code = "import runpy, sys; sys.modules['gradio'] = None; runpy.run_path('app.py')"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
