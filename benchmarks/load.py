@@ -6,7 +6,7 @@
 The training digits are repeated until there are so many, shuffled, and perturbed afresh as in params.yaml:
 all that training does to arrays, without the network. Every number of digits has a process of its own,
 because a process remembers only the most memory that it ever held; the first row, no digits, is what Python
-and TensorFlow take. Times are CPU seconds, which other work on the machine disturbs less than wall time.
+and NumPy take. Times are CPU seconds, which other work on the machine disturbs less than wall time.
 """
 
 import argparse
@@ -21,14 +21,13 @@ from robustness.artifacts import RAW
 from robustness.command import run
 from robustness.mnist import load_split
 from robustness.params import load_params
+from robustness.perturbations import augment
 
 MAXRSS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10  # getrusage counts bytes there, KiB elsewhere
 
 
 def measure(n: int) -> tuple[float, float]:
     """Return the CPU seconds for n digits, and the most memory that this process held by then, in MiB."""
-    from robustness.training import augment
-
     params = load_params().train
     images, _ = load_split(RAW, "train")
     start = time.process_time()

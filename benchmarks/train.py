@@ -35,7 +35,7 @@ def race(contestants: dict[str, Train], seed: int, training: Digits) -> pd.DataF
                 del running[name]
                 continue
             spent = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-            rows.append({"name": name, "seed": seed, "parameters": epoch[0].count_params()} | spent)
+            rows.append({"name": name, "seed": seed, "parameters": epoch.network.count_params()} | spent)
     return pd.DataFrame(rows)
 
 

@@ -34,12 +34,10 @@ def digest(params: Train, *digits: Digits) -> str:
 
 
 def save_checkpoint(path: Path, progress: Progress, digest: str) -> None:
-    known = np.flatnonzero(progress.known).tolist()
-    entries = {"digest": digest, "curves": progress.curves, "known": known, "digits": progress.known.size}
     with whole_file(path) as partial:
         progress.network.save(partial)
         with zipfile.ZipFile(partial, "a") as archive:
-            archive.writestr(PROGRESS, json.dumps(entries))
+            archive.writestr(PROGRESS, json.dumps({"digest": digest, "curves": progress.curves}))
 
 
 def load_checkpoint(path: Path, digest: str) -> Progress | None:
@@ -52,9 +50,7 @@ def load_checkpoint(path: Path, digest: str) -> Progress | None:
         if entries["digest"] != digest:
             print("starting over: an earlier run was interrupted, but had other settings, data or code")
             return None
-        known = np.zeros(entries["digits"], bool)
-        known[entries["known"]] = True
-        return Progress(keras.saving.load_model(path, safe_mode=True), entries["curves"], known)
+        return Progress(keras.saving.load_model(path, safe_mode=True), entries["curves"])
     # Any exception: on a damaged file Keras raises a dozen types.
     except Exception as error:
         print(f"starting over: {path} cannot be used ({error!s:.300})")

@@ -352,20 +352,45 @@ def draw_every_suite(images: Mapping[str, np.ndarray], evaluation: pd.DataFrame,
     """A row of images of every set, with its accuracy; images: SET -> uint8 (n, 28, 28)."""
     accuracy = evaluation["accuracy"]
     rows = sorted(images, key=lambda name: (name != CLEAN, -accuracy[name]))
-    size = max(WIDE, 0.4 * columns), 0.6 * len(rows) + 0.5
-    figure, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False)
-    entitle(
-        figure,
+    title = (
         "The first images of every set, and how many of the set are recognised:\n"
         f"from {accuracy.max():.1%} ({words(accuracy.idxmax())})"
-        f" to {accuracy.min():.1%} ({words(accuracy.idxmin())})",
+        f" to {accuracy.min():.1%} ({words(accuracy.idxmin())})"
     )
-    for row, name in zip(axes, rows, strict=True):
-        for ax, image in zip(row, images[name], strict=False):
+    return draw_rows({f"{words(name)}  {accuracy[name]:.1%}": images[name] for name in rows}, title, columns)
+
+
+def draw_training_images(
+    images: Mapping[str, np.ndarray], augmentation: Mapping[str, Mapping[str, Any]], columns: int
+) -> Figure:
+    """A row of training images for each kind that alters some of them, below the same images as they are.
+
+    images: KIND or CLEAN -> uint8 (n, 28, 28); augmentation: KIND -> its setting, the probability in it.
+    """
+    shares = {kind: setting["probability"] for kind, setting in augmentation.items()}
+    left = 1 - sum(shares.values())
+    title = "All training images are left as they are"
+    if shares:
+        most = max(shares, key=shares.get)
+        title = (
+            f"{1 - left:.0%} of the training images are altered, others in each epoch,\n"
+            f"most of all by {words(most)}: {shares[most]:.0%}"
+        )
+    rows = {f"{words(kind)}  {share:.0%}": images[kind] for kind, share in shares.items()}
+    return draw_rows({f"as they are  {left:.0%}": images[CLEAN], **rows}, title, columns)
+
+
+def draw_rows(rows: Mapping[str, np.ndarray], title: str, columns: int) -> Figure:
+    """The first images of each row, beside its name; rows: NAME -> uint8 (n, 28, 28)."""
+    size = max(WIDE, 0.4 * columns), 0.6 * len(rows) + 0.5
+    figure, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False)
+    entitle(figure, title)
+    for row, (name, images) in zip(axes, rows.items(), strict=True):
+        for ax, image in zip(row, images, strict=False):
             show(ax, image)
-        for ax in row[len(images[name]) :]:
+        for ax in row[len(images) :]:
             ax.axis("off")
-        row[0].set_ylabel(f"{words(name)}  {accuracy[name]:.1%}", rotation=0, ha="right", va="center")
+        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
     return figure
 
 

@@ -96,7 +96,6 @@ class Train(Section):
     epochs: Annotated[int, Field(ge=1)]
     batch_size: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0)]
-    leave_out: Annotated[float, Field(ge=0, lt=1)]
     augment: bool
     augmentation: dict[str, dict[str, Any]]
 

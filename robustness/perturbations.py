@@ -3,6 +3,7 @@
 `reposition` lays the digit on a larger canvas, moves it and shrinks the canvas back to 28 x 28. Fifteen
 others follow the families of MNIST-C (Mu and Gilmer 2019, https://arxiv.org/abs/1906.02337), redefined for
 batches: the same faults at comparable default strengths, not the same bytes. `random_filter` is to train on.
+`augment` perturbs training images, each by one kind at most.
 
     altered, drawn = perturb(images, "rotate", np.random.default_rng(42), degrees=30.0)
 
@@ -25,7 +26,7 @@ tests find it in `KINDS`.
 
 import inspect
 from collections.abc import Callable
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from annotated_types import Interval
@@ -81,6 +82,25 @@ def perturb(images: np.ndarray, kind: str, rng: np.random.Generator, **strengths
         altered[chunk], chunk_drawn = KINDS[kind](images[chunk], rng, **part)
         drawn.append(chunk_drawn)
     return altered, {name: np.concatenate([chunk[name] for chunk in drawn]) for name in drawn[0]}
+
+
+def augment(
+    images: np.ndarray, rng: np.random.Generator, augmentation: dict[str, dict[str, Any]]
+) -> np.ndarray:
+    """Perturb each image by at most one kind, drawn by the kinds' probabilities, at a strength within bounds.
+
+    images: uint8 (n, 28, 28); augmentation: {KIND: {"probability": P, STRENGTH: [LOW, HIGH], ...}}. One
+    perturbation on top of another would leave digits that nobody can read, and fewer that are as they were.
+    """
+    images = images.copy()
+    share = rng.random(len(images))
+    for kind, setting in augmentation.items():
+        chosen = np.flatnonzero((share >= 0) & (share < setting["probability"]))
+        share -= setting["probability"]
+        bounds = {name: pair for name, pair in setting.items() if name != "probability"}
+        strengths = {name: rng.uniform(low, high, len(chosen)) for name, (low, high) in bounds.items()}
+        images[chosen], _ = perturb(images[chosen], kind, rng, **strengths)
+    return images
 
 
 def _per_image(strength: Strength) -> np.ndarray:

@@ -7,6 +7,7 @@ web, that of this project, .dvc/plots_page.html, takes it from this file. Run it
 
 import json
 
+import numpy as np
 import pandas as pd
 import vl_convert
 from matplotlib import pyplot as plt
@@ -20,8 +21,9 @@ from robustness.command import run_stage
 from robustness.curves import examples_of, mean_over_seeds
 from robustness.datasets import Dataset, read_dataset
 from robustness.files import whole_file, write_text
-from robustness.mnist import Digits
-from robustness.params import Params, load_params
+from robustness.mnist import Digits, load_split
+from robustness.params import Params, Train, load_params
+from robustness.perturbations import augment
 from robustness.report import Picture, finding, write_report
 from robustness.suites import Suite, load_sets
 
@@ -35,6 +37,15 @@ def read_curves() -> dict[str, pd.DataFrame]:
     }
 
 
+def altered_by_each(images: np.ndarray, settings: Train) -> dict[str, np.ndarray]:
+    """The images altered by each kind that training alters some by, KIND -> images, and CLEAN as they are."""
+    altered = {CLEAN: images}
+    for kind, setting in settings.applied.items():
+        rng = np.random.default_rng(settings.seed)
+        altered[kind] = augment(images, rng, {kind: {**setting, "probability": 1}})
+    return altered
+
+
 def draw_figures(
     sets: dict[str, Suite], evaluation: pd.DataFrame, params: Params, dataset: Dataset, titles: dict[str, str]
 ) -> dict[str, plt.Figure]:
@@ -42,12 +53,14 @@ def draw_figures(
     examples = params.plot.examples
     first = Digits(sets[CLEAN].images[:1], sets[CLEAN].labels[:1])
     images = {name: suite.images for name, suite in sets.items()}
+    training = altered_by_each(load_split(artifacts.RAW, "train").images[:examples], params.train)
     tables = {
         name: pd.read_csv(artifacts.TABLES / f"{name}.csv") for name in ("calibration", "curves", "mistakes")
     }
     figures = {
         "learning_curves": draw.draw_learning_curves(read_curves()),
         "before_and_after": draw.draw_before_and_after(images[CLEAN], sets[HEADLINE], examples, dataset),
+        "training_images": draw.draw_training_images(training, params.train.applied, examples),
         "every_suite": draw.draw_every_suite(images, evaluation, examples),
         "accuracy_by_suite": draw.draw_accuracy_by_suite(
             evaluation, {name: images[name][0] for name in sets}

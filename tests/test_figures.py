@@ -22,6 +22,7 @@ from robustness.figures import (
     draw_learning_curves,
     draw_mistakes,
     draw_reliability,
+    draw_training_images,
 )
 from robustness.suites import Suite
 
@@ -175,6 +176,16 @@ def test_every_suite_is_shown_with_its_accuracy_the_clean_one_first_and_then_the
     rows = [axes.get_ylabel() for axes in figure.axes[::columns]]
     assert rows == ["clean  80.0%", "rotate 2  87.6%", "fog  32.1%"]
     assert "from 87.6% (rotate 2) to 32.1% (fog)" in words(figure)
+
+
+def test_training_images_are_shown_as_each_kind_alters_them_and_how_many_are():
+    augmentation = {"fog": {"probability": 0.1}, "rotate": {"probability": 0.25}}
+    figure = draw_training_images(dict.fromkeys(["rotate", "fog", "clean"], IMAGES), augmentation, 2)
+    rows = [axes.get_ylabel() for axes in figure.axes[::2]]
+    assert rows == ["as they are  65%", "fog  10%", "rotate  25%"]
+    said = words(figure)
+    assert "35% of the training images are altered, others in each epoch,\nmost of all by rotate: 25%" in said
+    assert "All training images are left as they are" in words(draw_training_images({"clean": IMAGES}, {}, 2))
 
 
 def test_a_breaking_point_that_nobody_measured_is_no_part_of_a_mean():

@@ -28,7 +28,7 @@ PARAMS = yaml.safe_load("""
       curves: {rotate: {degrees: [0, 30]}, scale: {factor: [1, 0.5, 0.2]}}}
     train: {
       network: standard, network_options: {channels: 64}, seed: 42, epochs: 10, batch_size: 256,
-      learning_rate: 0.003, training_digits: 55000, validation_digits: 5000, leave_out: 0.5, augment: true,
+      learning_rate: 0.003, training_digits: 55000, validation_digits: 5000, augment: true,
       augmentation: {
         reposition: {probability: 0.5, canvas: [28, 84], zoom: [1, 1]},
         rotate: {probability: 0.5, degrees: [0, 40]}}}
@@ -181,7 +181,6 @@ def test_a_wrong_setting_is_named_with_what_it_got_and_what_is_allowed(file, key
         "train.validation_digits": (0,),
         "train.batch_size": (0,),
         "train.learning_rate": (0,),
-        "train.leave_out": (-0.1, 1),
         "train.augmentation.rotate.probability": (-0.1, 1.1),
         "evaluate.calibration_bins": (0, 101),
         "evaluate.curve_digits": (0,),

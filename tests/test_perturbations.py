@@ -8,7 +8,7 @@ from pictures import DIGITS
 from scipy import ndimage
 
 from robustness import perturbations
-from robustness.perturbations import KINDS, PIXELS, Range, perturb, ranges
+from robustness.perturbations import KINDS, PIXELS, Range, augment, perturb, ranges
 
 # The strengths at which a kind does nothing, for those that have one.
 IDENTITY = {
@@ -31,6 +31,8 @@ IDENTITY = {
 MANY = np.tile(DIGITS, (5, 1, 1))
 BLANK = np.zeros((2000, 28, 28), np.uint8)
 NOISE = np.random.default_rng(0).integers(0, 256, (10, 28, 28), np.uint8)
+
+DARK = NOISE // 5
 
 each_kind = pytest.mark.parametrize("name", KINDS)
 
@@ -412,3 +414,35 @@ def test_edges_of_a_block_are_one_pixel_thick():
     [outline], _ = KINDS["edges"](block, random())
     assert (np.count_nonzero(outline[:, 9:20], axis=0) == 2).all()
     assert (np.count_nonzero(outline[9:20], axis=1) == 2).all()
+
+
+def augmented(augmentation, n=60):
+    images = np.resize(DARK, (n, 28, 28))
+    return images, augment(images, random(), augmentation)
+
+
+def brightness(probability, low=0.2, high=0.4):
+    return {"brightness": {"probability": probability, "increase": [low, high]}}
+
+
+def test_without_probability_no_digit_changes_and_the_digits_passed_in_never():
+    images, result = augmented({"edges": {"probability": 0, "sigma": [1, 1]}})
+    np.testing.assert_array_equal(result, images)
+    images, result = augmented(brightness(1))
+    np.testing.assert_array_equal(images, np.resize(DARK, images.shape))
+    assert (result != images).any()
+
+
+def test_so_many_digits_change_as_the_probabilities_say_and_none_twice():
+    stripes = {"stripe": {"probability": 0.5, "pixels": [14, 14]}}
+    images, result = augmented(brightness(0.3, 0.2, 0.2) | stripes, 20_000)
+    brighter = (result == np.minimum(images + 51.0, 255)).all(axis=(1, 2))
+    inverted = (result == 255 - images).all(axis=(1, 2))
+    untouched = (result == images).all(axis=(1, 2))
+    assert [brighter.mean(), inverted.mean(), untouched.mean()] == pytest.approx([0.3, 0.5, 0.2], abs=0.02)
+
+
+def test_every_digit_draws_its_own_strength_within_the_bounds():
+    images, result = augmented(brightness(1, 0.2, 0.4), 2000)
+    increase = (result - images.astype(float)).max(axis=(1, 2)) / 255
+    assert [increase.min(), increase.mean(), increase.max()] == pytest.approx([0.2, 0.3, 0.4], abs=0.01)

@@ -1,7 +1,5 @@
 """Digits are perturbed as asked, afresh in every epoch; an interrupted training goes on as if it were not."""
 
-import itertools
-
 import numpy as np
 import pytest
 
@@ -12,7 +10,7 @@ from robustness.mnist import SPLITS, Digits, evaluation_digits, to_idx
 from robustness.networks import NETWORKS
 from robustness.params import Train
 from robustness.quiet_keras import keras
-from robustness.training import augment, compiled, fit, split
+from robustness.training import compiled, fit, split
 
 RNG = np.random.default_rng(0)
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 6)
@@ -29,7 +27,6 @@ PARAMS = Train(
     learning_rate=0.01,
     training_digits=50,
     validation_digits=10,
-    leave_out=0.0,
     augment=True,
     augmentation={"brightness": {"probability": 0.5, "increase": [0, 0.3]}},
 )
@@ -71,51 +68,16 @@ def test_the_validation_digits_to_evaluate_on_are_the_last_and_none_of_them_is_t
     np.testing.assert_equal([*training.images, *evaluated.images], IMAGES)
 
 
-# augment
-
-
-def augmented(augmentation, n=60):
-    images = np.resize(IMAGES, (n, 28, 28))
-    return images, augment(images, np.random.default_rng(0), augmentation)
-
-
-def brightness(probability, low=0.2, high=0.4):
-    return {"brightness": {"probability": probability, "increase": [low, high]}}
-
-
-def test_without_probability_no_digit_changes_and_the_digits_passed_in_never():
-    images, result = augmented({"edges": {"probability": 0, "sigma": [1, 1]}})
-    np.testing.assert_array_equal(result, images)
-    images, result = augmented(brightness(1))
-    np.testing.assert_array_equal(images, IMAGES)
-    assert (result != images).any()
-
-
-def test_so_many_digits_change_as_the_probabilities_say_and_none_twice():
-    stripes = {"stripe": {"probability": 0.5, "pixels": [14, 14]}}
-    images, result = augmented(brightness(0.3, 0.2, 0.2) | stripes, 20_000)
-    brighter = (result == np.minimum(images + 51.0, 255)).all(axis=(1, 2))
-    inverted = (result == 255 - images).all(axis=(1, 2))
-    untouched = (result == images).all(axis=(1, 2))
-    assert [brighter.mean(), inverted.mean(), untouched.mean()] == pytest.approx([0.3, 0.5, 0.2], abs=0.02)
-
-
-def test_every_digit_draws_its_own_strength_within_the_bounds():
-    images, result = augmented(brightness(1, 0.2, 0.4), 2000)
-    increase = (result - images.astype(float)).max(axis=(1, 2)) / 255
-    assert [increase.min(), increase.mean(), increase.max()] == pytest.approx([0.2, 0.3, 0.4], abs=0.01)
-
-
 # fit
 
 
 @pytest.fixture
 def fed(monkeypatch):
-    """What Keras was given to train on, (images, labels, weights) an epoch."""
+    """What Keras was given to train on, (images, labels) an epoch."""
     epochs, keras_fit = [], keras.Model.fit
 
     def record(network, images, labels, *arguments, **options):
-        epochs.append((images, labels, options["sample_weight"]))
+        epochs.append((images, labels))
         return keras_fit(network, images, labels, *arguments, **options)
 
     monkeypatch.setattr(keras.Model, "fit", record)
@@ -129,36 +91,18 @@ def last(epochs):
 def test_every_epoch_has_every_digit_once_in_an_order_and_a_perturbation_of_its_own(fed):
     last(fit(PARAMS, DIGITS))
     assert len(fed) == 3
-    for images, labels, _ in fed:
+    for images, labels in fed:
         np.testing.assert_array_equal(np.bincount(labels), np.full(10, 6))
         lines = np.argmax(images.mean(axis=2), axis=1)
         np.testing.assert_array_equal((lines - 4) / 2, labels)
-    first, second, _ = (images for images, _, _ in fed)
+    first, second, _ = (images for images, _ in fed)
     assert not np.array_equal(fed[0][1], fed[1][1])
     assert not np.array_equal(np.sort(first, axis=0), np.sort(second, axis=0))
 
 
-def test_from_the_third_epoch_on_a_part_of_what_is_known_is_left_out_and_the_rest_of_it_weighs_more(fed):
-    params = PARAMS.model_copy(update={"epochs": 6, "leave_out": 0.5, "augment": False})
-    progress = last(fit(params, DIGITS))
-    assert progress.known.sum() == 48  # of 60 digits
-    counts = [len(labels) for _, labels, _ in fed]
-    assert counts[:2] == [60, 60]
-    assert all(12 < count < 60 for count in counts[2:5])
-    assert counts[5] == 60
-    known = {image.tobytes() for image in IMAGES[progress.known]}
-    for images, _, weights in fed[2:5]:
-        seen = [image.tobytes() for image in images]
-        assert len({*seen}) == len(seen)
-        assert {image.tobytes() for image in IMAGES[~progress.known]} <= {*seen}
-        np.testing.assert_array_equal(weights, [2 if image in known else 1 for image in seen])
-    for _, _, weights in (*fed[:2], fed[5]):
-        assert {*weights} == {1}
-
-
 def test_without_augment_the_digits_are_trained_on_as_they_are(fed):
     last(fit(PARAMS.model_copy(update={"augment": False, "epochs": 1}), DIGITS))
-    [(images, _, _)] = fed
+    [(images, _)] = fed
     np.testing.assert_array_equal(np.sort(images, axis=0), np.sort(IMAGES, axis=0))
 
 
@@ -191,7 +135,7 @@ def test_the_learning_rate_grows_for_a_fifth_of_the_steps_and_ends_at_nothing():
 
 
 def test_a_network_that_comes_compiled_keeps_its_optimizer():
-    network, curves, _ = next(
+    network, curves = next(
         fit(PARAMS.model_copy(update={"network": "standard", "network_options": {}}), DIGITS)
     )
     assert float(network.optimizer.learning_rate) == pytest.approx(1e-3)
@@ -207,15 +151,12 @@ def path(tmp_path):
 
 
 def test_a_training_that_goes_on_from_a_checkpoint_ends_with_the_same_weights(path):
-    params = PARAMS.model_copy(update={"epochs": 5, "leave_out": 0.5})
-    undisturbed = last(fit(params, DIGITS, DIGITS))
-    *_, third = itertools.islice(fit(params, DIGITS, DIGITS), 3)
-    save_checkpoint(path, third, "here")
+    undisturbed = last(fit(PARAMS, DIGITS, DIGITS))
+    save_checkpoint(path, next(fit(PARAMS, DIGITS, DIGITS)), "here")
     keras.utils.set_random_seed(7)  # another process
-    resumed = last(fit(params, DIGITS, DIGITS, load_checkpoint(path, "here")))
+    resumed = last(fit(PARAMS, DIGITS, DIGITS, load_checkpoint(path, "here")))
     assert all(map(np.array_equal, undisturbed.network.get_weights(), resumed.network.get_weights()))
     assert resumed.curves == undisturbed.curves
-    np.testing.assert_array_equal(resumed.known, undisturbed.known)
 
 
 def test_the_digest_tells_settings_data_packages_and_code_apart(monkeypatch, tmp_path):
