@@ -124,8 +124,12 @@ def curve_of(
             return f"{100 * value:.0f} % of its size"
         return f"{setting} {value:.3g} {units[setting].unit}".rstrip()
 
-    lost = [lost_at(each[name].argmax(axis=1) == label, values) for each in found]
-    ends = ["never loses it" if value is None else f"loses it at {written(value)}" for value in lost]
+    right = [each[name].argmax(axis=1) == label for each in found]
+    lost = [lost_at(each, values) for each in right]
+    ends = [
+        "never loses it" if at is None else f"loses it at {written(at)}" if read.any() else "never reads it"
+        for at, read in zip(lost, right, strict=True)
+    ]
     limit = f" (tried to {written(values[-1])})" if None in lost else ""
     return {
         "title": title,
@@ -184,7 +188,8 @@ def build_page(
             for name, bar in zip(NAMES, bars, strict=True)
         ]
         right, maps = values[label], []
-        figures = [curve_of("Smaller and smaller", changes["size"], "size", found, right)]
+        all_else = "" if chosen == NONE else f", with {words(chosen)}"
+        figures = [curve_of(f"Smaller and smaller{all_else}", changes["size"], "size", found, right)]
         if "strength" in changes:
             title = f"More and more {words(chosen)}"
             figures.append(curve_of(title, changes["strength"], "strength", found, right, ranges(chosen)))
@@ -271,6 +276,7 @@ def build_page(
                             for strength, span in ranges(name).items()
                         }
                     controls += sliders[name].values()
+                back = gr.Button("As it was", size="sm")
             with gr.Column(scale=3, min_width=280):
                 limits = gr.HTML(NO_LIMITS, **read_templates("limits"), elem_id="limits")
 
@@ -285,6 +291,7 @@ def build_page(
         gr.on([control.change for control in controls], answer, settings, [result, limits], **at_once)
         truth.input(correct, {truth, *settings}, [label, result, limits], **at_once)
         percent.change(activate_place, percent, [across, down], **at_once)
+        back.click(lambda: [100, 0.5, 0.5, NONE], None, [percent, across, down, kind], **at_once)
         kind.change(show_sliders, kind, list(groups.values()), **at_once)
     return page
 

@@ -46,11 +46,15 @@ def interrupted() -> NoReturn:
 
 
 def expect_interrupts() -> None:
-    """Have Ctrl+C end in one line from now on: before `run` begins, imports take seconds."""
+    """Have Ctrl+C, and what users can mend, end in one line from now on: before `run` begins, imports take
+    seconds, and the user's own networks and perturbations are among them."""
 
     def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
             interrupted()
+        if issubclass(kind, UserError):
+            print(f"error: {error}", file=sys.stderr)
+            return
         sys.__excepthook__(kind, error, traceback)
 
     sys.excepthook = hook

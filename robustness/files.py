@@ -3,7 +3,7 @@
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,13 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def keep_only(folder: Path, files: Iterable[Path]) -> None:
+    """Delete every other file in a folder: what an earlier run made of sets that are no more."""
+    for path in {*folder.rglob("*")} - {*files}:
+        if path.is_file():
+            path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,6 +4,7 @@ A Keras file (.keras) or an ONNX file (.onnx, as PyTorch and others export it) r
 forms may, as pickles do, and are refused.
 """
 
+import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -72,6 +73,8 @@ def load_foreign(path: Path, digits: Digits, scale: str | None = None) -> Foreig
         )
     if not path.is_file():
         raise UserError(f"{path}: no such file")
+    if path.suffix == ".keras" and not zipfile.is_zipfile(path):
+        raise UserError(f"{path}: expected a Keras file, which is a zip archive; found no zip archive")
     opened = OPENERS[path.suffix](path)
     scales = [scale] if scale else ["0 to 255"] if opened.dtype == "uint8" else SCALES
     found = {each: checked_outputs(path, opened, digits, each) for each in scales}

@@ -26,11 +26,12 @@ tests find it in `KINDS`.
 
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_origin
 
 import numpy as np
 from annotated_types import Interval
 
+from robustness.command import UserError
 from robustness.mnist import SIDE
 
 PIXELS = np.arange(SIDE, dtype=np.float32)
@@ -46,7 +47,16 @@ KINDS: dict[str, Callable[..., Perturbed]] = {}
 
 
 def kind(function: Callable[..., Perturbed]) -> Callable[..., Perturbed]:
-    """Enter `function` in `KINDS` under its own name."""
+    """Enter `function` in `KINDS` under its own name; UserError if it is not called as the contract says."""
+    signature = inspect.signature(function)
+    images_and_rng, strengths = [*signature.parameters][:2], [*signature.parameters.values()][2:]
+    if images_and_rng != ["images", "rng"] or not all(
+        get_origin(each.annotation) is Annotated and each.default != each.empty for each in strengths
+    ):
+        raise UserError(
+            f"{inspect.getsourcefile(function)}: {function.__name__}: expected (images, rng, STRENGTH:"
+            f" Annotated[float, Interval(ge=LOW, le=HIGH)] = DEFAULT, ...), found {signature}"
+        )
     KINDS[function.__name__] = function
     return function
 

@@ -74,9 +74,7 @@ def load_suite(path: Path) -> Suite:
         return suite
     # Any exception: on a damaged file zipfile and NumPy raise a dozen types.
     except Exception as error:
-        raise UserError(
-            f"{path} is damaged ({error!s:.300}); delete it and run `dvc repro perturb`"
-        ) from None
+        raise UserError(f"{path} is missing or damaged ({error!s:.300}); make it with `dvc repro`") from None
 
 
 def load_suites(folder: Path) -> dict[str, Suite]:

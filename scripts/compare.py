@@ -145,6 +145,9 @@ def remarks(table: pd.DataFrame) -> Iterator[str]:
         counts = " and ".join(str(table[f"{side}_seeds"].iloc[0].size) for side in SIDES)
         yield f"±: standard deviation over {counts} seeds; of a change, half its 95 % interval (Welch)"
         yield "lost, gained: digits, on average over pairs of runs with one seed; -: no predictions of any"
+    else:
+        yield "±: half the 95 % interval of a change; lost, gained: digits that only one side reads right"
+    yield f"p: of {'Welch' if several else 'McNemar'}'s test; the verdict allows for so many sets"
 
 
 def _accuracy(row: Mapping[str, float], side: str) -> str:

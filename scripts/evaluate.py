@@ -84,7 +84,7 @@ def add_row(
     altered = suites.loc[suites["group"].isin(draw.GROUPS), "accuracy"]
     breaking = breaking_points(results.tables["curves"], limit)
     row = {
-        "network": path.as_posix(),
+        "network": path.name if path.is_absolute() else path.as_posix(),
         "parameters": network.parameters,
         "clean": suites.at[CLEAN, "accuracy"],
         "repositioned": suites.at[HEADLINE, "accuracy"],

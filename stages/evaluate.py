@@ -21,7 +21,7 @@ from robustness.artifacts import (
 from robustness.command import run_stage
 from robustness.datasets import read_dataset
 from robustness.evaluation import evaluate
-from robustness.files import write_json, write_table
+from robustness.files import keep_only, write_json, write_table
 from robustness.networks import load_network, predict
 from robustness.params import load_params
 from robustness.suites import load_sets, save_suite
@@ -45,9 +45,11 @@ def main() -> None:
 
     write_json(EVALUATION, results.accounts)
     write_json(SUMMARY, results.summary)
-    for name, table in results.tables.items():
-        write_table(TABLES / f"{name}.csv", table)
+    tables = {TABLES / f"{name}.csv": table for name, table in results.tables.items()}
+    for path, table in tables.items():
+        write_table(path, table)
     save_suite(EXAMPLES, results.examples)
+    keep_only(TABLES, [*tables, EXAMPLES])
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from robustness.card import write_card
 from robustness.command import run_stage
 from robustness.curves import examples_of, mean_over_seeds
 from robustness.datasets import Dataset, read_dataset
-from robustness.files import whole_file, write_text
+from robustness.files import keep_only, whole_file, write_text
 from robustness.mnist import Digits, load_split
 from robustness.params import Params, Train, load_params
 from robustness.perturbations import augment
@@ -107,6 +107,7 @@ def main() -> None:
         with whole_file(path) as partial:
             draw.save(figure, partial, params.plot.dpi)
         pictures[name] = Picture(path.read_bytes(), finding(figure))
+    keep_only(artifacts.FIGURES, [artifacts.FIGURES / f"{name}.png" for name in figures])
     told = {
         "evaluation": accounts,
         "training": json.loads(artifacts.TRAINING.read_text()),

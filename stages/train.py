@@ -51,7 +51,7 @@ def main() -> None:
     ):
         step = keras.callbacks.LambdaCallback(
             on_train_batch_end=lambda batch, logs: bar.update(
-                len(curves) + (batch + 1) / step.params["steps"] - bar.n
+                len(curves) + min(1, (batch + 1) / step.params["steps"]) - bar.n
             )
         )
         for row in curves:

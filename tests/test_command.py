@@ -48,6 +48,12 @@ def test_a_reader_who_has_had_enough_is_not_complained_to(main):
     assert process.returncode == 1
 
 
+def test_what_a_user_can_mend_ends_a_program_in_one_line_while_it_is_still_being_imported():
+    code = "import stages; from robustness.command import UserError; raise UserError('mend it')"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (1, "error: mend it\n")
+
+
 @pytest.mark.parametrize("package", ["stages", "scripts", "benchmarks"])
 def test_ctrl_c_while_a_program_is_still_being_imported_ends_it_in_one_line(package):
     code = f"import {package}, os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"

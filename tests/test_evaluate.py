@@ -62,7 +62,7 @@ def test_a_row_is_added_renewed_and_never_mixed_with_those_of_other_images(judge
     folder, _ = judged
     table = pd.read_csv(folder / "models.csv").set_index("network")
     summary = finished.read_json("metrics/summary.json")
-    row = table.loc[f"{folder}/mine.keras"]
+    row = table.loc["mine.keras"]
     assert [row[name] for name in ("clean", "repositioned", "worst")] == [
         summary[name] for name in ("clean", "repositioned", "worst")
     ]

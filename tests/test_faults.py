@@ -12,7 +12,7 @@ import signal
 import time
 
 import pytest
-from project import STAGES, wait_for
+from project import STAGES, stages_run, wait_for
 
 
 def forget_what_was_run(project):
@@ -65,6 +65,18 @@ def test_a_killed_stage_leaves_nothing_that_the_next_run_does_not_mend(finished,
     assert not project.temporary_files()
 
 
+@pytest.mark.parametrize("key", ["train.epoch", "evaluate.bins", "plot.dots"])
+def test_a_mistake_in_params_loses_nothing(finished, project, key):
+    params = (project / "params.yaml").read_text()
+    project.set(key, 3)
+    section, name = key.split(".")
+    failed = project.run(f"dvc repro --force --single-item {section}", code=255)
+    assert f"error: params.yaml: {section}.{name}: unknown key" in failed.stderr
+    (project / "params.yaml").write_text(params)
+    assert project.results() == finished.results()
+    assert not stages_run(project.run("dvc repro"))
+
+
 def test_any_stage_may_be_killed_at_any_moment(finished, project, request):
     if not request.config.getoption("--kills"):
         pytest.skip("takes ten seconds a kill; --kills 20 does it")
@@ -96,7 +108,7 @@ def cut_in_half(path):
     ("stage", "path", "damage", "remedy"),
     [
         ("perturb", "data/raw/t10k-images-idx3-ubyte", cut_in_half, "dvc repro download"),
-        ("plot", "data/perturbed/repositioned.npz", cut_in_half, "dvc repro perturb"),
+        ("plot", "data/perturbed/repositioned.npz", cut_in_half, "make it with `dvc repro`"),
         ("plot", "data/perturbed", shutil.rmtree, "dvc repro perturb"),
         ("evaluate", "models/model.keras", cut_in_half, "dvc repro train"),
     ],

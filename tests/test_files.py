@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from robustness.files import whole_file, write_json
+from robustness.files import keep_only, whole_file, write_json, write_text
 
 
 def write(path, content, error=None):
@@ -48,3 +48,10 @@ def test_what_a_killed_run_left_is_overwritten_by_the_next(tmp_path):
 def test_json_is_indented_as_people_and_git_read_it(tmp_path):
     write_json(tmp_path / "summary.json", {"accuracy": 0.99})
     assert contents(tmp_path) == {"summary.json": '{\n  "accuracy": 0.99\n}\n'}
+
+
+def test_what_was_not_just_written_is_deleted(tmp_path):
+    for path in (tmp_path / "kept.csv", tmp_path / "folder/old.csv", tmp_path / ".half.partial.csv"):
+        write_text(path, "text")
+    keep_only(tmp_path, [tmp_path / "kept.csv"])
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "kept.csv"]

@@ -43,6 +43,7 @@ def test_fashion_mnist_is_one_setting_and_everything_speaks_of_its_articles(proj
     project.run("dvc exp run -S download.dataset=fashion_mnist -S evaluate.curve_digits=100")
     evaluation = project.read_json("metrics/evaluation.json")
     assert {*evaluation} == {"clean", "repositioned", "rotate"}  # other writers wrote digits only
+    assert not [*(project / "plots").rglob("*other_writers*")]
     assert evaluation["clean"]["accuracy"] > 0.7
     assert evaluation["clean"]["baseline_accuracy"] > 0.88  # the baseline is that of this data set
     page = (project / "plots/report.html").read_text()

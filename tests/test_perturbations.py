@@ -1,13 +1,17 @@
 """Every kind of perturbation keeps the contract of the module, and each does what its docstring says."""
 
+from typing import Annotated
+
 import numpy as np
 import pytest
+from annotated_types import Interval
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from pictures import DIGITS
 from scipy import ndimage
 
 from robustness import perturbations
+from robustness.command import UserError
 from robustness.perturbations import KINDS, PIXELS, Range, augment, perturb, ranges
 
 # The strengths at which a kind does nothing, for those that have one.
@@ -414,6 +418,25 @@ def test_edges_of_a_block_are_one_pixel_thick():
     [outline], _ = KINDS["edges"](block, random())
     assert (np.count_nonzero(outline[:, 9:20], axis=0) == 2).all()
     assert (np.count_nonzero(outline[9:20], axis=1) == 2).all()
+
+
+def no_rng(images, fraction: Annotated[float, Interval(ge=0, le=1)] = 0.5):
+    pass
+
+
+def no_default(images, rng, fraction: Annotated[float, Interval(ge=0, le=1)]):
+    pass
+
+
+def no_range(images, rng, fraction=0.5):
+    pass
+
+
+@pytest.mark.parametrize("function", [no_rng, no_default, no_range, lambda: None])
+def test_a_kind_that_is_not_called_as_the_contract_says_is_refused_where_it_is_written(function):
+    with pytest.raises(UserError, match=r"test_perturbations\.py: .*: expected \(images, rng, STRENGTH:"):
+        perturbations.kind(function)
+    assert function.__name__ not in KINDS
 
 
 def augmented(augmentation, n=60):

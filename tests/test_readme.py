@@ -105,7 +105,7 @@ def test_every_link_leads_somewhere(page):
     text = (ROOT / page).read_text()
     for link in re.findall(r"\]\((?!http)([^)]+)\)", text):
         path, _, anchor = link.partition("#")
-        target = (ROOT / page).parent / path
+        target = (ROOT / page).parent / path if path else ROOT / page
         assert target.exists(), link
         if anchor:
             heads = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)

@@ -59,5 +59,5 @@ WRONG = {
 def test_what_is_no_suite_is_refused_with_the_remedy_and_not_run(tmp_path, arrays):
     path = tmp_path / "suite.npz"
     np.savez(path, **DIGITS._asdict() | {"kind": "reposition", "strengths": "{}"} | arrays)
-    with pytest.raises(UserError, match=r"suite\.npz is damaged \(.+\); delete it .*dvc repro perturb"):
+    with pytest.raises(UserError, match=r"suite\.npz is missing or damaged \(.+\); make it with `dvc repro`"):
         load_suite(path)

@@ -285,7 +285,7 @@ def test_the_picture_has_a_dot_a_seed_and_says_which_setting_is_best_on_altered_
         figure = draw_sweep(table)
     [axes], [legend] = figure.axes, figure.legends
     assert axes.get_title("left") == (
-        "Best on average over the altered sets:\ngood, 78.75 ± 1.77 % (a dot a seed, a bar their mean)"
+        "Highest mean over the altered sets:\ngood, 78.75 ± 1.77 %\n(a dot a seed, a bar their mean)"
     )
     assert [text.get_text() for text in legend.get_texts()] == ["bad", "good"]
     # From the bottom, by the mean of `good`; whose dots lie below those of `bad`.
@@ -305,7 +305,7 @@ def test_one_trial_can_be_drawn(tmp_path):
     with plt.rc_context(STYLE):
         figure = draw_sweep(rows("only", 1, 0.99, 0.60, 0.80, 0.50, 0.60))
         figure.savefig(tmp_path / "one.png")
-    assert "only, 62.50 % (" in figure.axes[0].get_title("left")
+    assert "only, 62.50 %\n(" in figure.axes[0].get_title("left")
 
 
 # The repository

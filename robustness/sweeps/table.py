@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from robustness.artifacts import CLEAN, HEADLINE
 from robustness.evaluation import LISTED, OTHERS
-from robustness.figures import BLUE, GREY, ORANGE, PERCENT, RED, words
+from robustness.figures import BLUE, GREY, ORANGE, RED, words
 from robustness.stopwatch import Seconds
 from robustness.sweeps.settings import Trial
 
@@ -102,10 +103,10 @@ def draw_sweep(table: pd.DataFrame) -> Figure:
         ax.axhline(row - 0.5, color="#DDDDDD", linewidth=0.5)
     ax.grid(False, axis="y")
     mean = spread(100 * altered[best], 2)
-    ax.set_title(f"Best on average over the altered sets:\n{best}, {mean} % (a dot a seed, a bar their mean)")
+    ax.set_title(f"Highest mean over the altered sets:\n{best}, {mean} %\n(a dot a seed, a bar their mean)")
     ax.set(
         yticks=range(len(rows)), yticklabels=map(words, rows), ylim=(-0.6, len(rows) - 0.4), xlabel="accuracy"
     )
-    ax.xaxis.set_major_formatter(PERCENT)
+    ax.xaxis.set_major_formatter(PercentFormatter(1))
     figure.legend(loc="outside lower center", ncols=max(1, 80 // max(map(len, means.columns))))
     return figure
