@@ -276,7 +276,7 @@ def build_page(
                             for strength, span in ranges(name).items()
                         }
                     controls += sliders[name].values()
-                back = gr.Button("As it was", size="sm")
+                back = gr.Button("As it was", size="sm", elem_id="back")
             with gr.Column(scale=3, min_width=280):
                 limits = gr.HTML(NO_LIMITS, **read_templates("limits"), elem_id="limits")
 

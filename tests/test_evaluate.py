@@ -95,6 +95,6 @@ def test_a_file_that_is_no_network_ends_it_before_any_is_measured(judged, finish
     (tmp_path / "broken.keras").write_bytes(b"PK")
     files = f"{judged[0]}/mine.keras {tmp_path}/broken.keras"
     ended = finished.run(f"python -m scripts.evaluate {files} --out {tmp_path}/out", code=1)
-    assert ended.stderr.startswith(f"error: {tmp_path}/broken.keras: expected a Keras file of Keras's own")
+    assert ended.stderr.startswith(f"error: {tmp_path}/broken.keras: expected a Keras file, which is a")
     assert "Traceback" not in ended.stderr
     assert not (tmp_path / "out").exists()

@@ -145,7 +145,10 @@ WRONG = {
     ),
     "b.pt": (lambda path: path.write_bytes(b"PK"), r"ends in \.keras or \.onnx, which can hold no code"),
     "c.keras": (lambda path: None, "no such file"),
-    "d.keras": (lambda path: path.write_bytes(b"PK"), "expected a Keras file of Keras's own layers, found"),
+    "d.keras": (
+        lambda path: path.write_bytes(b"PK"),
+        "expected a Keras file, which is a zip archive; found no",
+    ),
     "e.keras": (lambda path: in_keras(path, (32, 32)), r"found an input of shape \(32, 32\)"),
     "f.keras": (lambda path: in_keras(path, classes=11), r"found an output of shape \(11,\)"),
     "g.keras": (two_inputs, "expected one input and one output, found 2 inputs and 1 outputs"),
