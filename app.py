@@ -1,4 +1,4 @@
-"""Try your own digit: draw one, or drop a picture of one, alter it, and see what the network makes of it.
+"""Try your own digit: draw one, or drop a picture of one, perturb it, and see what the network makes of it.
 
     python app.py                  then open http://127.0.0.1:7860
     python app.py --port 8000      at another port
@@ -12,53 +12,47 @@ import argparse
 import base64
 import binascii
 import inspect
-import io
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from robustness.command import UserError, expect_interrupts, run
+from mnist_moved.command import UserError, end_in_one_line, run
 
-expect_interrupts()
+end_in_one_line()
 try:
     import gradio as gr
-    from gradio.components import Component
 except ModuleNotFoundError:
     raise SystemExit(
         "error: the page needs Gradio: `pip install -r requirements-app.txt` installs it"
     ) from None
 import numpy as np
-from PIL import Image
 
-from robustness.artifacts import EXAMPLES, MODEL, baseline_of
-from robustness.curves import Predict
-from robustness.datasets import Dataset, read_dataset
-from robustness.mnist import CLASSES, SIDE
-from robustness.networks import load_network
-from robustness.own_digit import NONE, SMALLEST, alter, follow, lost_at, places, steps
-from robustness.params import load_params
-from robustness.perturbations import KINDS, Range, ranges
-from robustness.pictures import MAX_BYTES, SEVERAL, PictureError, read_digit
-from robustness.quiet_keras import keras, tensorflow
-from robustness.suites import Suite, load_suite
+from mnist_moved.data.datasets import Dataset, read_dataset
+from mnist_moved.data.idx import CLASSES, SIDE
+from mnist_moved.data.pictures import MAX_BYTES, SEVERAL, PictureError, data_url, read_digit
+from mnist_moved.data.test_sets import TestSet, load_test_set
+from mnist_moved.evaluation.breaking import lost_at
+from mnist_moved.evaluation.probe import NONE, SMALLEST, follow, perturb_digit, places, steps
+from mnist_moved.networks import Predict
+from mnist_moved.networks.quiet_keras import keras, tensorflow
+from mnist_moved.networks.saving import load_network
+from mnist_moved.params import load_params
+from mnist_moved.paths import EXAMPLES, MODEL, baseline_of
+from mnist_moved.perturbations import PERTURBATIONS, ranges
+from mnist_moved.perturbations.contract import Range
+from mnist_moved.report.wording import words
 
 PAGE = Path(__file__).parent / "page"
 NAMES = ["This network", "The baseline"]
 BLOCK = 64  # images that a network reads at once
+NO_LIMITS = {"curves": [], "maps": []}
 
-
-def clamp(slider: gr.Slider, number: float | None) -> float:
-    """The number of a slider's field, or the nearest that it allows: on the way to 80, a person types 8."""
-    return slider.minimum if number is None else min(max(number, slider.minimum), slider.maximum)
-
-
-# Gradio's own refuses such a number with an error. Not a subclass: beside each, Gradio writes a .pyi file.
-gr.Slider.preprocess = clamp
-
-
-def words(name: str) -> str:
-    return name.replace("_", " ")
+# Those that can be chosen; reposition is always there, at a place that is chosen instead of drawn. And the
+# strengths of all of them, in the order in which the page has their sliders.
+CHOICES = [name for name in PERTURBATIONS if name != "reposition"]
+STRENGTHS = [(name, strength) for name in CHOICES for strength in ranges(name)]
 
 
 def quick(network: keras.Model) -> Predict:
@@ -78,31 +72,85 @@ def quick(network: keras.Model) -> Predict:
     return predict
 
 
-def read_templates(name: str) -> dict[str, str]:
-    return {f"{kind}_template": (PAGE / f"{name}.{kind}").read_text("utf-8") for kind in ("html", "css")}
+class Answers:
+    """What the page shows of a digit, from what its controls are set to.
 
+    networks: two of them; curves: from where to where the strength of a perturbation goes, as in params.yaml;
+    dataset: what they know. The methods take the values of Gradio's components, and return those of others.
+    """
 
-def as_data_url(image: np.ndarray) -> str:
-    png = io.BytesIO()
-    Image.fromarray(image).save(png, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
-
-
-NO_LIMITS = {"curves": [], "maps": []}
-
-
-def buttons(examples: Suite, classes: Sequence[str]) -> list[dict[str, Any]]:
-    """What page/pad.html shows of images of the test set to begin with: one of each class, then hard ones."""
-    labels = examples.labels.tolist()
-    return [
-        {
-            "picture": as_data_url(image),
-            "label": label,
-            "name": classes[label],
-            "hard": label in labels[:place],
+    def __init__(
+        self, networks: Sequence[Predict], curves: Mapping[str, Mapping[str, list[float]]], dataset: Dataset
+    ) -> None:
+        self.networks, self.curves, self.dataset = networks, curves, dataset
+        self.nothing = {
+            "image": data_url(np.zeros((SIDE, SIDE), np.uint8)),
+            "networks": [{"name": name, "says": None, "percent": [0] * CLASSES} for name in NAMES],
+            "classes": dataset.classes,
         }
-        for place, (image, label) in enumerate(zip(examples.images, labels, strict=True))
-    ]
+
+    def read(self, picture: dict[str, Any] | None, *controls: Any) -> tuple[Any, ...]:
+        """Read the digit on the pad, tell which it is, and answer: digit, label, truth, answer, limits."""
+        digit = label = None
+        if picture is not None:
+            try:
+                reading = read_digit(base64.b64decode(picture["picture"].partition(",")[2]), self.dataset.box)
+                if reading.several:
+                    gr.Warning(f"In this picture, {SEVERAL}.")
+                digit, label = reading.image, picture["label"]
+                if label is None:
+                    label = int(self.networks[0](digit[None])[0].argmax())
+            except (PictureError, binascii.Error) as reason:
+                gr.Warning(f"This picture cannot be used: {reason}.")
+        return digit, label, label, *self.answer(digit, label, *controls)
+
+    def correct(self, digit: np.ndarray | None, truth: int, *controls: Any) -> tuple[Any, ...]:
+        """Take a person's word for which digit it is, and answer: label, answer, limits."""
+        return truth, *self.answer(digit, truth, *controls)
+
+    def answer(
+        self,
+        digit: np.ndarray | None,
+        label: int,
+        percent: float,
+        across: float,
+        down: float,
+        chosen: str,
+        *values: float,
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What page/answer.html and page/limits.html show; values: of all STRENGTHS."""
+        if digit is None:
+            return self.nothing, NO_LIMITS
+        size = percent / 100
+        controls = {"size": size, "across": across, "down": down, "perturbation": chosen}
+        every = zip(STRENGTHS, values, strict=True)
+        controls |= {strength: value for (name, strength), value in every if name == chosen}
+        changes = {"none": {}, "size": {"size": steps([1, SMALLEST])}}
+        if len(places(size)) > 1:
+            over, under = np.meshgrid(places(size), places(size))
+            changes["place"] = {"across": over.ravel(), "down": under.ravel()}
+        if chosen in self.curves:
+            [(strength, tried)] = self.curves[chosen].items()
+            changes["strength"] = {strength: steps(tried)}
+        found = follow(digit, controls, changes, self.networks)
+
+        bars = [
+            {"name": name, "says": self.dataset.classes[bar.argmax()], "percent": (100 * bar).tolist()}
+            for name, bar in zip(NAMES, (each["none"][0] for each in found), strict=True)
+        ]
+        all_else = "" if chosen == NONE else f", with {words(chosen)}"
+        curves = [curve_of(f"Smaller and smaller{all_else}", changes["size"], "size", found, label)]
+        if "strength" in changes:
+            title = f"More and more {words(chosen)}"
+            curves.append(curve_of(title, changes["strength"], "strength", found, label, ranges(chosen)))
+        maps = []
+        if "place" in changes:
+            maps = [
+                map_of(name, each["place"], label, across, down)
+                for name, each in zip(NAMES, found, strict=True)
+            ]
+        image = data_url(perturb_digit(digit, **controls)[0])
+        return self.nothing | {"image": image, "networks": bars}, {"curves": curves, "maps": maps}
 
 
 def curve_of(
@@ -115,20 +163,20 @@ def curve_of(
 ) -> dict[str, Any]:
     """A curve for page/limits.html: how sure each network is of the label, and in words where it loses it.
 
-    change: the one setting that changes, with its values; name: of that change in `found`, as of `follow`.
+    change: the one control that changes, with its values; name: of that change in `found`, as of `follow`.
     """
-    [(setting, values)] = change.items()
+    [(control, values)] = change.items()
 
     def written(value: float) -> str:
-        if setting == "size":
+        if control == "size":
             return f"{100 * value:.0f} % of its size"
-        return f"{setting} {value:.3g} {units[setting].unit}".rstrip()
+        return f"{control} {value:.3g} {units[control].unit}".rstrip()
 
-    right = [each[name].argmax(axis=1) == label for each in found]
-    lost = [lost_at(each, values) for each in right]
+    correct = [each[name].argmax(axis=1) == label for each in found]
+    lost = [lost_at(each, values) for each in correct]
     ends = [
-        "never loses it" if at is None else f"loses it at {written(at)}" if read.any() else "never reads it"
-        for at, read in zip(lost, right, strict=True)
+        "never loses it" if at is None else f"loses it at {written(at)}" if ever.any() else "never reads it"
+        for at, ever in zip(lost, correct, strict=True)
     ]
     limit = f" (tried to {written(values[-1])})" if None in lost else ""
     return {
@@ -141,158 +189,120 @@ def curve_of(
 
 def map_of(name: str, probabilities: np.ndarray, label: int, across: float, down: float) -> dict[str, Any]:
     """A map for page/limits.html: at which places a network reads the label, and the place chosen."""
-    right = probabilities.argmax(axis=1) == label
-    side = round(len(right) ** 0.5)
+    correct = probabilities.argmax(axis=1) == label
+    side = round(len(correct) ** 0.5)
     return {
         "side": side,
-        "right": right.tolist(),
-        "finding": f"{name} is right at {100 * right.mean():.0f} % of the places",
+        "right": correct.tolist(),
+        "finding": f"{name} is right at {100 * correct.mean():.0f} % of the places",
         "across": 0.5 + across * (side - 1),
         "down": 0.5 + down * (side - 1),
     }
 
 
-def build_page(
-    networks: Sequence[Predict], curves: dict[str, dict[str, list[float]]], dataset: Dataset, examples: Suite
-) -> gr.Blocks:
-    """Lay out the page and connect its parts.
+def read_templates(name: str) -> dict[str, str]:
+    return {f"{kind}_template": (PAGE / f"{name}.{kind}").read_text("utf-8") for kind in ("html", "css")}
 
-    networks: two of them; curves: from where to where the strength of a kind goes, as in params.yaml;
-    dataset: what they know; examples: images to begin with.
-    """
-    no_answer = {
-        "image": as_data_url(np.zeros((SIDE, SIDE), np.uint8)),
-        "networks": [{"name": name, "says": None, "percent": [0] * CLASSES} for name in NAMES],
-        "classes": dataset.classes,
-    }
 
-    def answer(values: dict[Component, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What page/answer.html and page/limits.html show, given the values of `settings`."""
-        if values[digit] is None:
-            return no_answer, NO_LIMITS
-        chosen, size = values[kind], values[percent] / 100
-        set_now = {"size": size, "across": values[across], "down": values[down], "kind": chosen}
-        set_now |= {name: values[slider] for name, slider in sliders[chosen].items()}
-        changes = {"none": {}, "size": {"size": steps([1, SMALLEST])}}
-        if len(places(size)) > 1:
-            over, under = np.meshgrid(places(size), places(size))
-            changes["place"] = {"across": over.ravel(), "down": under.ravel()}
-        if chosen in curves:
-            [(strength, tried)] = curves[chosen].items()
-            changes["strength"] = {strength: steps(tried)}
-        found = follow(values[digit], set_now, changes, networks)
+def buttons(examples: TestSet, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """What page/pad.html shows of images of the test set to begin with: one of each class, then hard ones."""
+    labels = examples.labels.tolist()
+    return [
+        {
+            "picture": data_url(image),
+            "label": label,
+            "name": classes[label],
+            "hard": label in labels[:place],
+        }
+        for place, (image, label) in enumerate(zip(examples.images, labels, strict=True))
+    ]
 
-        bars = [100 * each["none"][0] for each in found]
-        bars = [
-            {"name": name, "says": dataset.classes[bar.argmax()], "percent": bar.tolist()}
-            for name, bar in zip(NAMES, bars, strict=True)
-        ]
-        right, maps = values[label], []
-        all_else = "" if chosen == NONE else f", with {words(chosen)}"
-        figures = [curve_of(f"Smaller and smaller{all_else}", changes["size"], "size", found, right)]
-        if "strength" in changes:
-            title = f"More and more {words(chosen)}"
-            figures.append(curve_of(title, changes["strength"], "strength", found, right, ranges(chosen)))
-        if "place" in changes:
-            maps = [
-                map_of(name, each["place"], right, values[across], values[down])
-                for name, each in zip(NAMES, found, strict=True)
-            ]
-        image = as_data_url(alter(values[digit], **set_now)[0])
-        return no_answer | {"image": image, "networks": bars}, {"curves": figures, "maps": maps}
 
-    def read(values: dict[Component, Any]) -> tuple[Any, ...]:
-        """Read the digit on the pad, tell which it is, and answer: what goes to digit, label, truth, ..."""
-        values[digit] = None
-        if values[pad] is not None:
-            try:
-                reading = read_digit(base64.b64decode(values[pad]["picture"].partition(",")[2]), dataset.box)
-                if reading.several:
-                    gr.Warning(f"In this picture, {SEVERAL}.")
-                values[digit], values[label] = reading.image, values[pad]["label"]
-                if values[label] is None:
-                    values[label] = int(networks[0](reading.image[None])[0].argmax())
-            except (PictureError, binascii.Error) as reason:
-                gr.Warning(f"This picture cannot be used: {reason}.")
-        known = None if values[digit] is None else values[label]
-        return values[digit], values[label], known, *answer(values)
+def clamp(slider: gr.Slider, number: float | None) -> float:
+    """The number of a slider's field, or the nearest that it allows: on the way to 80, a person types 8."""
+    return slider.minimum if number is None else min(max(number, slider.minimum), slider.maximum)
 
-    def correct(values: dict[Component, Any]) -> tuple[Any, ...]:
-        """Take a person's word for which digit it is, and answer."""
-        values[label] = values[truth]
-        return values[label], *answer(values)
 
-    def show_sliders(chosen: str) -> list[gr.Column]:
-        return [gr.Column(visible=name == chosen) for name in groups]
+def make_slider(low: float, high: float, value: float, label: str, **options: Any) -> gr.Slider:
+    """A slider that takes the nearest number that it allows, where Gradio's own ends in an error."""
+    slider = gr.Slider(low, high, value, label=label, **options)
+    slider.preprocess = partial(clamp, slider)  # not in a subclass: beside each, Gradio writes a .pyi file
+    return slider
 
-    def activate_place(percent: float) -> list[dict[str, Any]]:
-        """A digit at its full size has no other place to go."""
-        return [gr.update(interactive=percent < 100)] * 2
 
-    with gr.Blocks(title=f"Try your own {dataset.thing}", analytics_enabled=False) as page:
+def show_sliders(chosen: str) -> list[gr.Column]:
+    return [gr.Column(visible=name == chosen) for name in CHOICES]
+
+
+def activate_place(percent: float) -> list[dict[str, Any]]:
+    """A digit at its full size has no other place to go."""
+    return [gr.update(interactive=percent < 100)] * 2
+
+
+def lay_out_controls() -> tuple[list[gr.components.Component], list[gr.Column]]:
+    """Size, place and perturbation, then a slider for each of STRENGTHS; and a column for each of CHOICES."""
+    inactive = {"step": 0.01, "interactive": False}
+    controls = [
+        make_slider(10, 100, 100, "size, %", step=1, info="Smaller, on a larger sheet."),
+        make_slider(0, 1, 0.5, "across", info="From left to right, once it is smaller.", **inactive),
+        make_slider(0, 1, 0.5, "down", info="From top to bottom, once it is smaller.", **inactive),
+        gr.Dropdown([(words(name), name) for name in [NONE, *CHOICES]], value=NONE, label="perturbation"),
+    ]
+    columns = []
+    for name in CHOICES:
+        with gr.Column(visible=False) as column:
+            gr.Markdown(inspect.getdoc(PERTURBATIONS[name]).partition("\n")[0])
+            for strength, (low, high, default, unit) in ranges(name).items():
+                step = 1 if high > 100 else 0.01
+                controls.append(make_slider(low, high, default, strength, info=unit, step=step))
+        columns.append(column)
+    return controls, columns
+
+
+def build_page(answers: Answers, examples: TestSet) -> gr.Blocks:
+    """Lay out the page and connect its parts; examples: images to begin with."""
+    thing, classes = answers.dataset.thing, answers.dataset.classes
+    with gr.Blocks(title=f"Try your own {thing}", analytics_enabled=False) as page:
         gr.Markdown(
-            f"# Try your own {dataset.thing}\n"
+            f"# Try your own {thing}\n"
             "Draw it, or drop a picture of it on the pad. Then make it harder. The baseline is the Keras"
             " example that everyone starts from, trained on pictures as they are."
         )
         digit, label = gr.State(), gr.State()  # an image, and which digit it is
         with gr.Row():
             with gr.Column(min_width=280):
-                script = (PAGE / "pad.js").read_text("utf-8")
-                template = read_templates("pad")
                 pad = gr.HTML(
-                    **template,
-                    js_on_load=script,
+                    **read_templates("pad"),
+                    js_on_load=(PAGE / "pad.js").read_text("utf-8"),
                     max_bytes=MAX_BYTES,
-                    examples=buttons(examples, dataset.classes),
+                    examples=buttons(examples, classes),
                     elem_id="pad",
                 )
             with gr.Column(scale=3, min_width=280):
-                result = gr.HTML(no_answer, **read_templates("answer"), elem_id="answer")
+                result = gr.HTML(answers.nothing, **read_templates("answer"), elem_id="answer")
         with gr.Row():
             with gr.Column(min_width=280):
-                choices = [(name, label) for label, name in enumerate(dataset.classes)]
-                truth = gr.Radio(choices, label=f"which {dataset.thing} it is", info="Correct it if need be.")
-                percent = gr.Slider(10, 100, 100, step=1, label="size, %", info="Smaller, on a larger sheet.")
-                needs = "once it is smaller"
-                inactive = {"step": 0.01, "interactive": False}
-                across = gr.Slider(
-                    0, 1, 0.5, label="across", info=f"From left to right, {needs}.", **inactive
-                )
-                down = gr.Slider(0, 1, 0.5, label="down", info=f"From top to bottom, {needs}.", **inactive)
-                # Reposition is always there, at a place that is chosen instead of drawn.
-                kinds = [NONE, *(name for name in KINDS if name != "reposition")]
-                choices = [(words(name), name) for name in kinds]
-                kind = gr.Dropdown(choices, value=NONE, label="alteration")
-                controls = [percent, across, down, kind]
-                groups, sliders = {}, {NONE: {}}
-                for name in kinds[1:]:
-                    with gr.Column(visible=False) as groups[name]:
-                        gr.Markdown(inspect.getdoc(KINDS[name]).partition("\n")[0])
-                        sliders[name] = {
-                            strength: gr.Slider(
-                                *span[:3], label=strength, info=span.unit, step=1 if span.high > 100 else 0.01
-                            )
-                            for strength, span in ranges(name).items()
-                        }
-                    controls += sliders[name].values()
+                numbered = [(name, number) for number, name in enumerate(classes)]
+                truth = gr.Radio(numbered, label=f"which {thing} it is", info="Correct it if need be.")
+                controls, columns = lay_out_controls()
                 back = gr.Button("As it was", size="sm", elem_id="back")
             with gr.Column(scale=3, min_width=280):
                 limits = gr.HTML(NO_LIMITS, **read_templates("limits"), elem_id="limits")
 
-        settings = {digit, label, *controls}
+        percent, across, down, chosen, *_ = controls
         at_once = {
             "show_progress": "hidden",
             "trigger_mode": "always_last",
             "concurrency_id": "answers",  # one after another, so that the last asked is the last shown
             "api_visibility": "private",
         }
-        pad.input(read, {pad, *settings}, [digit, label, truth, result, limits], **at_once)
-        gr.on([control.change for control in controls], answer, settings, [result, limits], **at_once)
-        truth.input(correct, {truth, *settings}, [label, result, limits], **at_once)
+        changes = [control.change for control in controls]
+        gr.on(changes, answers.answer, [digit, label, *controls], [result, limits], **at_once)
+        pad.input(answers.read, [pad, *controls], [digit, label, truth, result, limits], **at_once)
+        truth.input(answers.correct, [digit, truth, *controls], [label, result, limits], **at_once)
         percent.change(activate_place, percent, [across, down], **at_once)
-        back.click(lambda: [100, 0.5, 0.5, NONE], None, [percent, across, down, kind], **at_once)
-        kind.change(show_sliders, kind, list(groups.values()), **at_once)
+        back.click(lambda: [100, 0.5, 0.5, NONE], None, [percent, across, down, chosen], **at_once)
+        chosen.change(show_sliders, chosen, columns, **at_once)
     return page
 
 
@@ -304,7 +314,7 @@ def main() -> None:
 
     dataset = read_dataset()
     networks = [quick(load_network(path)) for path in (MODEL, baseline_of(dataset.name))]
-    page = build_page(networks, load_params().perturb.curves, dataset, load_suite(EXAMPLES))
+    page = build_page(Answers(networks, load_params().perturb.curves, dataset), load_test_set(EXAMPLES))
     try:
         _, address, _ = page.launch(
             server_name=arguments.host,

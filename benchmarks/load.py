@@ -17,11 +17,11 @@ import time
 
 import numpy as np
 
-from robustness.artifacts import RAW
-from robustness.command import run
-from robustness.mnist import load_split
-from robustness.params import load_params
-from robustness.perturbations import augment
+from mnist_moved.command import run
+from mnist_moved.data.idx import load_split
+from mnist_moved.params import load_params
+from mnist_moved.paths import RAW
+from mnist_moved.perturbations import augment
 
 MAXRSS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10  # getrusage counts bytes there, KiB elsewhere
 

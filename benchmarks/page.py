@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from selenium import webdriver
 
-from robustness.command import UserError, run
+from mnist_moved.command import UserError, run
 
 PORT = 7861
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1280,1000"]
@@ -51,11 +51,11 @@ def measure(browser: webdriver.Chrome, label: str, values: Sequence[float]) -> n
     return np.array(waited)
 
 
-def choose(browser: webdriver.Chrome, kind: str) -> None:
-    """Choose a kind of perturbation by its name."""
-    field = browser.find_element("css selector", "input[aria-label$='alteration']")
+def choose(browser: webdriver.Chrome, name: str) -> None:
+    """Choose a perturbation by its name."""
+    field = browser.find_element("css selector", "input[aria-label$='perturbation']")
     field.send_keys(webdriver.Keys.CONTROL, "a")
-    field.send_keys(kind, webdriver.Keys.ENTER)
+    field.send_keys(name, webdriver.Keys.ENTER)
     time.sleep(2)
 
 

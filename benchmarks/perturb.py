@@ -1,13 +1,13 @@
-"""Time the making of the altered test sets, and print the tables in Markdown.
+"""Time the making of the perturbed test sets, and print the tables in Markdown.
 
     dvc repro download              # the digits
     python -m benchmarks.perturb    # half a minute
 
-Three tables: every suite of params.yaml; three kinds beside a loop that does the same to one image after
-another with Pillow or SciPy, and by how much the two differ; all suites together over more and more digits.
-Times are CPU seconds of this one process, which other work on the machine disturbs less than wall time. All
-of it runs on one core, so that on an idle machine the clock shows the same. Each is the best of three runs.
-The last line is the most memory that the process held at any time.
+Three tables: every perturbed test set of params.yaml; two perturbations beside a loop that does the same to
+one image after another with Pillow or SciPy, and by how much the two differ; all test sets together over more
+and more digits. Times are CPU seconds of this one process, which other work on the machine disturbs less than
+wall time. All of it runs on one core, so that on an idle machine the clock shows the same. Each is the best
+of three runs. The last line is the most memory that the process held at any time.
 """
 
 import argparse
@@ -21,21 +21,21 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from robustness.artifacts import RAW
-from robustness.command import run
-from robustness.mnist import load_split
-from robustness.params import load_params
-from robustness.perturbations import Perturbed, perturb
+from mnist_moved.command import run
+from mnist_moved.data.idx import load_split
+from mnist_moved.params import load_params
+from mnist_moved.paths import RAW
+from mnist_moved.perturbations import perturb
+from mnist_moved.perturbations.geometry import place
 
 SEED = 42
 RUNS = 3
 EPOCH = 55_000
 
-Suite = dict[str, Any]
 
-
-def make(images: np.ndarray, suite: Suite) -> Perturbed:
-    return perturb(images, rng=np.random.default_rng(SEED), **suite)
+def make(images: np.ndarray, options: dict[str, Any]) -> np.ndarray:
+    """Perturb images; options: of one of perturb.test_sets."""
+    return perturb(images, rng=np.random.default_rng(SEED), **options)
 
 
 def best_time(work: Callable[..., Any], *arguments: Any) -> float:
@@ -56,55 +56,40 @@ def print_table(*rows: tuple) -> None:
     print()
 
 
-# The loops get what the batch drew at random, so that both make the same images; they differ in rounding.
+# In batches, and one by one with a library: the same but for rounding.
 
 
-def reposition_one_by_one(images: np.ndarray, drawn: dict[str, np.ndarray], canvas: int) -> np.ndarray:
-    altered = np.empty_like(images)
-    for i, (top, left) in enumerate(zip(drawn["top"], drawn["left"], strict=True)):
-        built = Image.new("L", (canvas, canvas))
-        built.paste(Image.fromarray(images[i]), (int(left), int(top)))
-        altered[i] = built.resize((28, 28), Image.Resampling.BOX)
-    return altered
+def reposition(images: np.ndarray, canvas: int, top: np.ndarray, left: np.ndarray) -> np.ndarray:
+    return place(images, np.full(len(images), float(canvas)), top.astype(float), left.astype(float))
 
 
-def rotate_one_by_one(images: np.ndarray, drawn: dict[str, np.ndarray], degrees: float) -> np.ndarray:
-    altered = np.empty_like(images)
-    for i, signed in enumerate(drawn["degrees"]):
-        pixels = images[i].astype(np.float32)
-        altered[i] = ndimage.rotate(pixels, signed, reshape=False, order=1, mode="grid-constant") + 0.5
-    return altered
-
-
-def glass_blur_one_by_one(
-    images: np.ndarray, drawn: dict[str, np.ndarray], sigma: float, displacement: float
-) -> np.ndarray:
-    rng = np.random.default_rng(SEED)
-    place = np.mgrid[:28, :28]
-    altered = np.empty_like(images)
+def reposition_one_by_one(images: np.ndarray, canvas: int, top: np.ndarray, left: np.ndarray) -> np.ndarray:
+    repositioned = np.empty_like(images)
     for i, image in enumerate(images):
-        blurred = ndimage.gaussian_filter(image.astype(np.float32), sigma, mode="constant")
-        offset = np.rint(displacement * (2 * rng.random((2, 28, 28), dtype=np.float32) - 1)).astype(int)
-        row, column = np.clip(place + offset, 0, 27)
-        altered[i] = ndimage.gaussian_filter(blurred[row, column], sigma, mode="constant") + 0.5
-    return altered
+        built = Image.new("L", (canvas, canvas))
+        built.paste(Image.fromarray(image), (int(left[i]), int(top[i])))
+        repositioned[i] = built.resize((28, 28), Image.Resampling.BOX)
+    return repositioned
 
 
-LOOPS = (
-    ({"kind": "reposition", "canvas": 56}, "Pillow", reposition_one_by_one),
-    ({"kind": "rotate", "degrees": 30.0}, "SciPy", rotate_one_by_one),
-    ({"kind": "glass_blur", "sigma": 0.7, "displacement": 1.5}, "SciPy", glass_blur_one_by_one),
-)
+def blur(images: np.ndarray, sigma: float) -> np.ndarray:
+    return perturb(images, "glass_blur", np.random.default_rng(SEED), sigma=sigma, displacement=0)
 
 
-def compare(images: np.ndarray, suite: Suite, library: str, loop: Callable[..., np.ndarray]) -> tuple:
-    """Return a row: the kind, both times and their ratio, and the largest difference between the images."""
-    strengths = {name: value for name, value in suite.items() if name != "kind"}
-    altered, drawn = make(images, suite)
-    difference = np.abs(altered.astype(int) - loop(images, drawn, **strengths)).max()
-    batch = best_time(make, images, suite)
-    one_by_one = best_time(lambda: loop(images, drawn, **strengths))
-    return suite["kind"], batch, one_by_one, library, f"{one_by_one / batch:.0f}", difference
+def blur_one_by_one(images: np.ndarray, sigma: float) -> np.ndarray:
+    blurred = np.empty_like(images)
+    for i, image in enumerate(images):
+        once = ndimage.gaussian_filter(image.astype(np.float32), sigma, mode="constant")
+        blurred[i] = ndimage.gaussian_filter(once, sigma, mode="constant") + 0.5
+    return blurred
+
+
+def compare(name: str, library: str, batch: Callable, one_by_one: Callable, *arguments: Any) -> tuple:
+    """Return a row: what is compared, both times and their ratio, and the largest difference of the
+    images."""
+    difference = np.abs(batch(*arguments).astype(int) - one_by_one(*arguments)).max()
+    times = best_time(batch, *arguments), best_time(one_by_one, *arguments)
+    return name, *times, library, f"{times[1] / times[0]:.0f}", difference
 
 
 def peak_mebibytes() -> int:
@@ -116,28 +101,32 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.perturb", description="See benchmarks/README.md.")
     parser.add_argument("--digits", type=int, default=10_000, help="how many a test set has")
     count = parser.parse_args().digits
-    suites = {name: suite for name, suite in load_params().perturb.suites.items() if "kind" in suite}
+    perturbed = {
+        name: options for name, options in load_params().perturb.test_sets.items() if "source" not in options
+    }
     images = load_split(RAW, "test").images[:count]
     print(f"{len(images)} digits, NumPy {np.__version__}, CPU seconds:\n")
 
-    seconds = {name: best_time(make, images, suite) for name, suite in suites.items()}
-    print_table(("suite", "time"), *seconds.items(), ("all", sum(seconds.values())))
+    seconds = {name: best_time(make, images, options) for name, options in perturbed.items()}
+    print_table(("test set", "time"), *seconds.items(), ("all", sum(seconds.values())))
 
+    top, left = np.random.default_rng(SEED).integers(29, size=(2, len(images)))
     print_table(
-        ("kind", "batch", "one by one", "with", "ratio", "largest difference, grey levels"),
-        *(compare(images, *row) for row in LOOPS),
+        ("", "batch", "one by one", "with", "ratio", "largest difference, grey levels"),
+        compare("reposition", "Pillow", reposition, reposition_one_by_one, images, 56, top, left),
+        compare("blur, twice", "SciPy", blur, blur_one_by_one, images, 0.7),
     )
 
     growth = []
     for size in (count // 4, count // 2, count, 2 * count):
         digits = np.resize(images, (size, 28, 28))
-        total = sum(best_time(make, digits, suite) for suite in suites.values())
+        total = sum(best_time(make, digits, options) for options in perturbed.values())
         growth.append((size, total, f"{1e6 * total / size:.0f}"))
-    print_table(("digits", "all suites", "microseconds a digit"), *growth)
+    print_table(("digits", "all test sets", "microseconds a digit"), *growth)
 
     digits = np.resize(images, (EPOCH, 28, 28))
     canvas = np.random.default_rng(SEED).uniform(28, 84, EPOCH)
-    epoch = best_time(make, digits, {"kind": "reposition", "canvas": canvas})
+    epoch = best_time(make, digits, {"perturbation": "reposition", "canvas": canvas})
     print(f"An epoch of {EPOCH} digits, repositioned, each on a canvas of its own size: {epoch:.3f}.")
     print(f"Peak memory: {peak_mebibytes()} MiB.")
 

@@ -23,11 +23,12 @@ import pandas as pd
 import psutil
 import yaml
 
-from robustness.command import run
-from robustness.sweeps import cluster, repository
-from robustness.sweeps.settings import Trial, plan
-from robustness.sweeps.table import spread
-from robustness.sweeps.trial import Common
+from mnist_moved.command import run
+from mnist_moved.git import head
+from mnist_moved.sweeps import cluster, repository
+from mnist_moved.sweeps.settings import Trial, plan
+from mnist_moved.sweeps.table import spread
+from mnist_moved.sweeps.trial import Common
 
 SHORT = ["train.epochs=1"]
 ONE_THREAD = dict.fromkeys(["TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"], "1")
@@ -36,9 +37,9 @@ NOTHING = {  # stages that do nothing, but leave what a sweep reads
     "perturb": {"cmd": "true", "params": ["perturb"]},
     "train": {"cmd": "touch models/model.keras", "params": ["train"], "outs": ["models/model.keras"]},
     "evaluate": {
-        "cmd": "cp metrics/suites.csv metrics/curves.csv plots/evaluation",
+        "cmd": "cp metrics/test_sets.csv metrics/curves.csv plots/evaluation",
         "params": ["train"],
-        "outs": [{f"plots/evaluation/{name}.csv": {"cache": False}} for name in ("suites", "curves")],
+        "outs": [{f"plots/evaluation/{name}.csv": {"cache": False}} for name in ("test_sets", "curves")],
     },
 }
 
@@ -54,8 +55,10 @@ def clone(folder: str) -> None:
 def seconds(trials: Sequence[Trial], common: Common, cargo: tuple) -> float:
     """How long it takes to run these trials, all at once."""
     start = time.perf_counter()
-    for trial, outcome in cluster.run_trials(trials, common, cargo):
-        assert trial is None or "bundle" in outcome, outcome["log"]
+    for ended in cluster.run_trials(trials, common, cargo):
+        if ended is not None:
+            _, outcome = ended
+            assert outcome.bundle, outcome.log
     return time.perf_counter() - start
 
 
@@ -83,13 +86,12 @@ def overhead(rounds: int) -> None:
     first, *others = plan({"": []}, SHORT, 1 + 3 * rounds)
     cargo, times = (repository.history(), repository.data()), []
     with cluster.connection(None) as folder:
-        commit = repository.git("rev-parse", "HEAD").decode().strip()
-        common = Common(commit, repository.author(), cpus=1, folder=folder)
+        common = Common(head(), repository.author(), cpus=1, folder=folder)
         times.append(["the first of a node", seconds([first], common, cargo)])
-        for one, two, three in zip(*[iter(others)] * 3, strict=True):
+        for start in range(0, 3 * rounds, 3):
             times.append(["its stages alone", bare_stages()])
-            times.append(["a trial", seconds([one], common, cargo)])
-            times.append(["two side by side", seconds([two, three], common, cargo)])
+            times.append(["a trial", seconds(others[start : start + 1], common, cargo)])
+            times.append(["two side by side", seconds(others[start + 1 : start + 3], common, cargo)])
     print("| | wall seconds |\n|---|---|")
     for name in dict.fromkeys(name for name, _ in times):
         values = pd.Series([value for each, value in times if each == name])
@@ -101,7 +103,7 @@ def bookkeeping(trials: int) -> None:
     with TemporaryDirectory() as folder:
         clone(folder)
         Path(folder, "dvc.yaml").write_text(yaml.safe_dump({"stages": NOTHING}))
-        for name in ("suites.csv", "curves.csv"):
+        for name in ("test_sets.csv", "curves.csv"):
             Path(folder, "plots/evaluation", name).rename(Path(folder, "metrics", name))
         subprocess.run(["git", "rm", "--quiet", "-r", "dvc.lock", "plots/evaluation"], cwd=folder, check=True)
         Path(folder, "plots/evaluation").mkdir(parents=True)

@@ -5,19 +5,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from robustness.artifacts import CLEAN, HEADLINE, curves_of
-from robustness.command import run
-from robustness.evaluation import LISTED, OTHERS
-from robustness.figures import breaks_at, with_unit, words
-from robustness.files import write_text
-from robustness.runs import read_runs
-from robustness.sweeps.table import CPU, spread
+from mnist_moved.command import run
+from mnist_moved.data.test_sets import CLEAN, HEADLINE
+from mnist_moved.evaluation.breaking import mean_in_words
+from mnist_moved.evaluation.metrics import SEEN, UNSEEN
+from mnist_moved.evaluation.runs import read_runs
+from mnist_moved.files import write_text
+from mnist_moved.paths import curves_of
+from mnist_moved.report.wording import with_unit, words
+from mnist_moved.sweeps.table import CPU, spread
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results.md"
 LIMIT = 0.95  # of the breaking points
-ONE_BY_ONE = ["rotate", "impulse_noise", "stripe", "zigzag", "edges"]  # sets on which each part shows
-COLUMNS = {  # settings of the sweep `recipe`: what they are called
+ONE_BY_ONE = ["rotate", "impulse_noise", "stripe", "zigzag", "edges"]  # on which each part shows
+COLUMNS = {  # settings of the sweep `main`: what they are called
     "baseline": "baseline",
     "fast": "fast",
     "no_augmentation": "augmentation off",
@@ -45,9 +47,9 @@ was tried; *beyond*: not broken at the strongest. A point is 2,000 test digits, 
 
 ## What each part is good for, accuracy in percent
 
-Three seeds each, on validation digits, altered in all these ways: the recipe without each of its kinds of
-augmentation, one at a time. *Two kinds* is reposition and random filter alone, so that it trains on none of
-the fifteen.
+Three seeds each, on validation digits with all these perturbations: this network (*default*) without each
+perturbation of its augmentation, one at a time. *Two perturbations* is reposition and random filter alone, so
+that it trains on none of the fifteen.
 
 {parts}
 
@@ -60,67 +62,69 @@ Five seeds each.
 
 
 def accuracies(name: str) -> pd.DataFrame:
-    """In percent: a row for each setting and seed of a sweep, a column for each set."""
+    """In percent: a row for each setting and seed of a sweep, a column for each test set."""
     table = pd.read_csv(FOLDER / f"{name}.csv")
-    return 100 * table.pivot(index=["setting", "seed"], columns="suite", values="accuracy")
+    return 100 * table.pivot(index=["setting", "seed"], columns="test_set", values="accuracy")
 
 
 def groups(name: str) -> dict[str, list[str]]:
-    """The names of the sets of each group, the same in all trials."""
-    table = pd.read_csv(FOLDER / f"{name}.csv").drop_duplicates("suite")
-    return {group: list(rows["suite"]) for group, rows in table.groupby("group")}
+    """The names of the test sets of each group, the same in all trials."""
+    table = pd.read_csv(FOLDER / f"{name}.csv").drop_duplicates("test_set")
+    return {group: list(rows["test_set"]) for group, rows in table.groupby("group")}
 
 
-def means_of(sets: dict[str, list[str]]) -> dict[str, list[str]]:
-    """What a row is called that is the mean of several sets: their names."""
-    listed, others = sets[LISTED], sets[OTHERS]
-    kinds = [name for name in listed + others if not name.startswith(HEADLINE)]
+def means_of(names: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What a row is called that is the mean of several test sets: their names."""
+    seen, unseen = names[SEEN], names[UNSEEN]
+    others = [name for name in seen + unseen if not name.startswith(HEADLINE)]
     return {
-        f"mean of the {len(listed)} of kinds in the augmentation": listed,
-        f"mean of the {len(others)} of other kinds": others,
-        f"mean of all {len(kinds)} that are not repositioned": kinds,
+        f"mean of the {len(seen)} seen": seen,
+        f"mean of the {len(unseen)} unseen": unseen,
+        f"mean of all {len(others)} that are not repositioned": others,
     }
 
 
-def table_of_sets(name: str, columns: dict[str, str], last: str) -> str:
-    """A row for each set, the worst for the setting `last` first."""
+def table_of_test_sets(name: str, columns: dict[str, str], last: str) -> str:
+    """A row for each test set, the worst for the setting `last` first."""
     measured, sets = accuracies(name), groups(name)
     order = [CLEAN, *measured.loc[last].mean().drop(CLEAN).sort_values().index]
-    kind = {name: mark for group, mark in ((LISTED, "yes"), (OTHERS, "no")) for name in sets[group]}
+    group_of = {name: group for group in (SEEN, UNSEEN) for name in sets[group]}
     rows = {
-        words(name): [*(spread(measured.loc[setting, name], 2) for setting in columns), kind.get(name, "")]
+        words(name): [
+            *(spread(measured.loc[setting, name], 2) for setting in columns),
+            group_of.get(name, ""),
+        ]
         for name in order
     } | {
         title: [*(spread(measured.loc[setting, names].mean(axis=1), 2) for setting in columns), ""]
         for title, names in means_of(sets).items()
     }
-    header = [*columns.values(), "kind in the augmentation"]
+    header = [*columns.values(), "group"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=header).to_markdown()
 
 
 def table_of_breaking_points() -> str:
-    runs = {setting: read_runs(f"{FOLDER}/recipe.csv:{setting}") for setting in COLUMNS}
+    runs = {setting: read_runs(f"{FOLDER}/main.csv:{setting}") for setting in COLUMNS}
     rows = {}
-    for kind, strength in (
-        pd.read_csv(curves_of(FOLDER / "recipe.csv")).groupby(["kind", "strength"], sort=False).groups
-    ):
+    curves = pd.read_csv(curves_of(FOLDER / "main.csv")).drop_duplicates("perturbation")
+    for name, strength in zip(curves["perturbation"], curves["strength"], strict=True):
         points = [
-            breaks_at([run.curves[run.curves["kind"] == kind] for run in side], LIMIT)
+            mean_in_words([run.curves[run.curves["perturbation"] == name] for run in side], LIMIT)
             for side in runs.values()
         ]
-        rows[words(kind)] = [with_unit(kind, strength), *points]
+        rows[words(name)] = [with_unit(name, strength), *points]
     return pd.DataFrame.from_dict(rows, orient="index", columns=["strength", *COLUMNS.values()]).to_markdown()
 
 
 def table_of_parts() -> str:
     """A row for each setting of the sweep `ablation`, and the CPU seconds of its training."""
     measured, sets = accuracies("ablation"), [CLEAN, HEADLINE, "repositioned_112", *ONE_BY_ONE]
-    title, kinds = [*means_of(groups("ablation")).items()][-1]
+    title, others = [*means_of(groups("ablation")).items()][-1]
     trials = pd.read_csv(FOLDER / "ablation.csv").drop_duplicates(["setting", "seed"])
     rows = {
         words(setting.removesuffix("-split-validation")): [
             *(spread(measured.loc[setting, name], 2) for name in sets),
-            spread(measured.loc[setting, kinds].mean(axis=1), 2),
+            spread(measured.loc[setting, others].mean(axis=1), 2),
             spread(seconds, 0),
         ]
         for setting, seconds in trials.groupby("setting", sort=False)[CPU]
@@ -133,11 +137,11 @@ def write() -> str:
     """All of it, in Markdown."""
     fashion = {"fashion_baseline": "baseline", "fashion": "this network"}
     return TEXT.format(
-        sets=table_of_sets("recipe", COLUMNS, "default"),
+        sets=table_of_test_sets("main", COLUMNS, "default"),
         breaking=table_of_breaking_points(),
         limit=LIMIT,
         parts=table_of_parts(),
-        fashion=table_of_sets("fashion_mnist", fashion, "fashion"),
+        fashion=table_of_test_sets("fashion_mnist", fashion, "fashion"),
     )
 
 

@@ -1,10 +1,10 @@
-"""Time training: the settings of the sweep `recipe` side by side on the same data.
+"""Time training: the settings of the sweep `main` side by side on the same data.
 
     python -m benchmarks.train              # five seeds of each: half an hour
     python -m benchmarks.train --seeds 1    # a quick look
 
 They take turns, an epoch each, so that a noisy machine hits all alike; CPU seconds of the whole process stand
-beside wall seconds. How good they become is another question, which `python -m scripts.sweep recipe` answers.
+beside wall seconds. How good they become is another question, which `python -m scripts.sweep main` answers.
 """
 
 import argparse
@@ -13,13 +13,13 @@ import time
 import pandas as pd
 from tqdm import tqdm
 
-from robustness.artifacts import RAW
-from robustness.command import run
-from robustness.mnist import Digits, load_split
-from robustness.params import Train
-from robustness.sweeps.settings import load_overridden, load_sweep
-from robustness.sweeps.table import spread
-from robustness.training import fit, split
+from mnist_moved.command import run
+from mnist_moved.data.idx import Digits, load_split
+from mnist_moved.networks.training import fit, training_and_validation
+from mnist_moved.params import Train
+from mnist_moved.paths import RAW
+from mnist_moved.sweeps.settings import load_overridden, load_sweep
+from mnist_moved.sweeps.table import spread
 
 
 def race(contestants: dict[str, Train], seed: int, training: Digits) -> pd.DataFrame:
@@ -63,9 +63,9 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=5, help="runs of each contestant")
     arguments = parser.parse_args()
-    settings = load_sweep("recipe").settings
+    settings = load_sweep("main").settings
     contestants = {name: load_overridden(overrides).train for name, overrides in settings.items()}
-    training, _ = split(load_split(RAW, "train"), load_overridden([]).train)
+    training, _ = training_and_validation(load_split(RAW, "train"), load_overridden([]).train)
     races = [
         race(contestants, seed, training)
         for seed in tqdm(range(arguments.seeds), "benchmark", unit=" seeds", disable=None)

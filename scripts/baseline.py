@@ -10,13 +10,13 @@ import argparse
 
 from tqdm import tqdm
 
-from robustness.artifacts import RAW, baseline_of
-from robustness.command import run
-from robustness.datasets import read_dataset
-from robustness.mnist import load_split
-from robustness.networks import save_network
-from robustness.sweeps.settings import load_overridden, load_sweep
-from robustness.training import fit, split
+from mnist_moved.command import run
+from mnist_moved.data.datasets import read_dataset
+from mnist_moved.data.idx import load_split
+from mnist_moved.networks.saving import save_network
+from mnist_moved.networks.training import fit, training_and_validation
+from mnist_moved.paths import RAW, baseline_of
+from mnist_moved.sweeps.settings import load_overridden, load_sweep
 
 
 def main() -> None:
@@ -26,14 +26,15 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.parse_args()
-    example = load_overridden(load_sweep("recipe").settings["baseline"])
+    example = load_overridden(load_sweep("main").settings["baseline"])
     params = example.train.model_copy(update={"network_options": {}})  # those of another network
     path = baseline_of(read_dataset().name)
-    training, validation = split(load_split(RAW, "train"), params)
+    training, validation = training_and_validation(load_split(RAW, "train"), params)
     epochs = fit(params, training, validation)
     *_, last = tqdm(epochs, "train", params.epochs, unit=" epochs", disable=None)
     save_network(last.network, path)
-    print(f"{path}: {last.curves[-1]['validation/accuracy']:.2%} of the validation images are recognised")
+    accuracy = last.history[-1]["validation/accuracy"]
+    print(f"{path}: {accuracy:.2%} of the validation images are classified correctly")
 
 
 if __name__ == "__main__":

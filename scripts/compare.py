@@ -1,91 +1,104 @@
-"""Say whether one network, or one setting, is really better than another, set by set.
+"""Say whether one network, or one setting, is really better than another, test set by test set.
 
     python -m scripts.compare HEAD                        # the workspace with the last commit
     python -m scripts.compare main my-experiment          # branches, commits or `dvc exp` names
     python -m scripts.compare before/ plots/evaluation/   # two copies of plots/evaluation/
     python -m scripts.compare 'augment-false-*' 'augment-true-*'    # experiments: a seed each, two settings
-    python -m scripts.compare benchmarks/recipe.csv:no_augmentation benchmarks/recipe.csv:default
+    python -m scripts.compare benchmarks/main.csv:no_augmentation benchmarks/main.csv:default
 
 `dvc metrics diff` shows that a number changed; this says whether the change means something. One run a side:
 both networks saw the same images, so McNemar's exact test (McNemar 1947) looks only at the digits on which
 they disagree. Several runs a side, one setting with different seeds: experiments whose names match a pattern,
 or the rows of one setting in a table of `python -m scripts.sweep`. Welch's test (Welch 1947) compares their
-means. Both are adjusted for the number of sets (Benjamini and Hochberg 1995). Below stands, for each kind,
-at what strength either side breaks.
+means. Both are adjusted for the number of test sets (Benjamini and Hochberg 1995). Below stands, for each
+perturbation, at what strength either side breaks.
 """
 
 import argparse
 import json
 from collections.abc import Iterator, Mapping
 
+import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from robustness.command import UserError, run
-from robustness.curves import breaking_points
-from robustness.figures import BLUE, GROUPS, RED, STYLE, breaks_at, words
-from robustness.files import whole_file
-from robustness.params import load_params
-from robustness.runs import WORKSPACE, Side, read_runs
-from robustness.significance import BETTER, STEP, WORSE, lost_and_gained, mcnemar, verdicts, welch
+from mnist_moved.command import UserError, run
+from mnist_moved.evaluation.breaking import breaking_points, mean_in_words
+from mnist_moved.evaluation.metrics import SEEN, UNSEEN
+from mnist_moved.evaluation.runs import WORKSPACE, Run, read_runs
+from mnist_moved.evaluation.significance import (
+    BETTER,
+    STEP,
+    WORSE,
+    lost_and_gained,
+    mcnemar,
+    verdicts,
+    welch,
+)
+from mnist_moved.files import whole_file
+from mnist_moved.params import load_params
+from mnist_moved.report.figures import BLUE, RED, STYLE, subplots
+from mnist_moved.report.wording import words
 
 SIDES = ["before", "after"]
-Curves = dict[tuple[str, str], list[list[pd.DataFrame]]]  # by kind and strength: those of either side
+Pairs = dict[tuple[str, str], list[list[pd.DataFrame]]]  # (perturbation, strength): curves of either side
 ENOUGH = 3  # seeds; the deviation of two says next to nothing
 
 
-def common_sets(runs: list[Side]) -> list[str]:
-    """The sets of the same images in all runs; UserError if there are none."""
-    images = pd.DataFrame([run.suites["images"] for run in runs])
-    sets = images.columns[(images == images.iloc[0]).all()]
-    if sets.empty:
-        raise UserError("the two sides were evaluated on different images; evaluate both on the same suites")
-    return list(sets)
+def common_test_sets(runs: list[Run]) -> list[str]:
+    """The test sets of the same images in all runs; UserError if there are none."""
+    digests = pd.DataFrame([run.test_sets["images_digest"] for run in runs])
+    names = digests.columns[(digests == digests.iloc[0]).all()]
+    if names.empty:
+        raise UserError(
+            "the two sides were evaluated on different images; evaluate both on the same test sets"
+        )
+    return list(names)
 
 
-def compare(before: Side, after: Side) -> pd.DataFrame:
-    """One row of `mcnemar` for each set of the same images on both sides, with its group and a verdict.
+def compare(before: Run, after: Run) -> pd.DataFrame:
+    """One row of `mcnemar` for each test set of the same images on both sides, with its group and a verdict.
 
-    Raises UserError if there is no such set.
+    Raises UserError if there is no such test set.
     """
-    sets = common_sets([before, after])
-    rows = [mcnemar(before.correct[name], after.correct[name]) for name in sets]
-    return _judged(pd.DataFrame(rows, sets), after)
+    names = common_test_sets([before, after])
+    rows = [mcnemar(before.correct[name], after.correct[name]) for name in names]
+    return _with_verdict(pd.DataFrame(rows, names), after)
 
 
-def compare_runs(before: list[Side], after: list[Side]) -> pd.DataFrame:
-    """One row of `welch` for each set of the same images in all runs, with its group and a verdict.
+def compare_runs(before: list[Run], after: list[Run]) -> pd.DataFrame:
+    """One row of `welch` for each test set of the same images in all runs, with its group and a verdict.
 
     before_seeds, after_seeds: the accuracy of each run, (n,); lost, gained: numbers of digits, means over the
-    pairs of runs with one seed, or NaN if there are no predictions. Raises UserError if there is no such set.
+    pairs of runs with one seed, or NaN if there are no predictions. Raises UserError if there is no such test
+    set.
     """
     known = {run.seed: run.correct for run in before if run.correct}
     pairs = [(known[run.seed], run.correct) for run in after if run.correct and run.seed in known]
-    sets, rows = common_sets([*before, *after]), []
-    for name in sets:
-        seeds = [np.array([run.suites.at[name, "accuracy"] for run in side]) for side in (before, after)]
-        row = welch(*seeds, step=max(STEP, 1 / after[0].suites.at[name, "count"]))
+    names, rows = common_test_sets([*before, *after]), []
+    for name in names:
+        seeds = [np.array([run.test_sets.at[name, "accuracy"] for run in side]) for side in (before, after)]
+        row = welch(*seeds, step=max(STEP, 1 / after[0].test_sets.at[name, "count"]))
         row["before_seeds"], row["after_seeds"] = seeds
         digits = [lost_and_gained(one[name], other[name]) for one, other in pairs]
         row["lost"], row["gained"] = np.mean(digits, axis=0) if pairs else (np.nan, np.nan)
         rows.append(row)
-    return _judged(pd.DataFrame(rows, sets), after[0])
+    return _with_verdict(pd.DataFrame(rows, names), after[0])
 
 
-def _judged(table: pd.DataFrame, after: Side) -> pd.DataFrame:
-    return table.assign(group=after.suites["group"], verdict=verdicts(table["difference"], table["p"]))
+def _with_verdict(table: pd.DataFrame, after: Run) -> pd.DataFrame:
+    return table.assign(group=after.test_sets["group"], verdict=verdicts(table["difference"], table["p"]))
 
 
 def draw_comparison(table: pd.DataFrame, before: str, after: str) -> Figure:
-    """A line for each set from the accuracy of one side to that of the other, with a dot for each run.
+    """A line for each test set from the accuracy of one side to that of the other, with a dot for each run.
 
     table: as of `compare` or `compare_runs`; before, after: what the sides are called.
     """
     table = table.sort_values("after")
     rows = np.arange(len(table))
-    figure, ax = plt.subplots(figsize=(8, 0.3 * len(table) + 1.4))
+    figure, ax = subplots(figsize=(8, 0.3 * len(table) + 1.4))
     ax.hlines(rows, table["before"], table["after"], color="#BBBBBB", zorder=1)
     for side, name, colour, shift in (("before", before, RED, 0.15), ("after", after, BLUE, -0.15)):
         if f"{side}_seeds" not in table:
@@ -106,7 +119,7 @@ def draw_comparison(table: pd.DataFrame, before: str, after: str) -> Figure:
     counts = table["verdict"].value_counts()
     ax.set_title(
         f"{after} is better than {before}\n"
-        f"on {counts.get(BETTER, 0)} of {len(table)} sets, worse on {counts.get(WORSE, 0)}"
+        f"on {counts.get(BETTER, 0)} of {len(table)} test sets, worse on {counts.get(WORSE, 0)}"
     )
     ax.set(yticks=rows, yticklabels=map(words, table.index), xlabel="accuracy")
     ax.xaxis.set_major_formatter("{x:.0%}")
@@ -114,8 +127,8 @@ def draw_comparison(table: pd.DataFrame, before: str, after: str) -> Figure:
     return figure
 
 
-def in_words(table: pd.DataFrame) -> pd.DataFrame:
-    """What is printed of each set, as text; table: as of `compare` or `compare_runs`."""
+def as_text(table: pd.DataFrame) -> pd.DataFrame:
+    """What is printed of each test set; table: as of `compare` or `compare_runs`."""
     decimals = 1 if "before_seeds" in table else 0
     rows = {
         name: {
@@ -127,27 +140,28 @@ def in_words(table: pd.DataFrame) -> pd.DataFrame:
         }
         for name, row in table.iterrows()
     }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="set")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns="test set")
 
 
 def remarks(table: pd.DataFrame) -> Iterator[str]:
     """A sentence for the mean of each group, and what the signs mean."""
     several = "before_seeds" in table
-    for group, title in GROUPS.items():
+    for group in (SEEN, UNSEEN):
         sets = table[table["group"] == group]
         if len(sets):
             seeds = [np.mean([*sets[f"{side}_seeds"]], axis=0) for side in SIDES if several]
             mean = welch(*seeds) if several else sets[SIDES].mean()
             before, after = (f"{_accuracy(mean, side)} {side}" for side in SIDES)
             change = f", change {_change(mean)}" if several else ""
-            yield f"mean of {len(sets)} sets of {title}: {before}, {after}{change}"
+            yield f"mean of {len(sets)} {group} test sets: {before}, {after}{change}"
     if several:
         counts = " and ".join(str(table[f"{side}_seeds"].iloc[0].size) for side in SIDES)
         yield f"±: standard deviation over {counts} seeds; of a change, half its 95 % interval (Welch)"
         yield "lost, gained: digits, on average over pairs of runs with one seed; -: no predictions of any"
     else:
-        yield "±: half the 95 % interval of a change; lost, gained: digits that only one side reads right"
-    yield f"p: of {'Welch' if several else 'McNemar'}'s test; the verdict allows for so many sets"
+        yield "±: half the 95 % interval of a change"
+        yield "lost, gained: digits that only one side classifies correctly"
+    yield f"p: of {'Welch' if several else 'McNemar'}'s test; the verdict allows for so many test sets"
 
 
 def _accuracy(row: Mapping[str, float], side: str) -> str:
@@ -160,10 +174,11 @@ def _change(row: Mapping[str, float]) -> str:
     return f"{100 * row['difference']:+.2f} ± {100 * row['margin']:.2f}"
 
 
-def common_curves(before: list[Side], after: list[Side]) -> Curves:
-    """The curves that all runs have of the same images, by kind and strength: those of either side."""
+def common_curves(before: list[Run], after: list[Run]) -> Pairs:
+    """The curves that all runs have of the same images, by perturbation and strength: those of either
+    side."""
     sides = [
-        [dict(iter(run.curves.groupby(["kind", "strength"], sort=False))) for run in side]
+        [dict(iter(run.curves.groupby(["perturbation", "strength"], sort=False))) for run in side]
         for side in (before, after)
     ]
     first, *others = [run for side in sides for run in side]
@@ -176,16 +191,16 @@ def common_curves(before: list[Side], after: list[Side]) -> Curves:
 
 def same_points(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     """Were two curves measured at the same strengths, on the same images?"""
-    columns = ["value", "images"]
+    columns = ["value", "images_digest"]
     return one[columns].to_numpy().tolist() == other[columns].to_numpy().tolist()
 
 
-def breaking_in_words(curves: Curves, limit: float) -> pd.DataFrame:
+def breaking_as_text(curves: Pairs, limit: float) -> pd.DataFrame:
     """The strength at which either side falls below the limit, as text: a row for each curve."""
     rows = {
-        kind: {side: breaks_at(runs, limit) for side, runs in zip(SIDES, sides, strict=True)}
+        perturbation: {side: mean_in_words(runs, limit) for side, runs in zip(SIDES, sides, strict=True)}
         | {"strength": strength}
-        for (kind, strength), sides in curves.items()
+        for (perturbation, strength), sides in curves.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns=f"below {limit:.0%} from")
 
@@ -194,26 +209,27 @@ def as_json(
     before: str,
     after: str,
     table: pd.DataFrame,
-    curves: Curves,
+    curves: Pairs,
     limit: float,
 ) -> str:
     """All that is said in words, in numbers: accuracies as shares, and breaking points run by run, null where
     a run does not break."""
     breaking = {
-        kind: {"strength": strength}
+        perturbation: {"strength": strength}
         | {
-            side: [breaking_points(run, limit)[kind] for run in runs]
+            side: [breaking_points(run, limit)[perturbation] for run in runs]
             for side, runs in zip(SIDES, sides, strict=True)
         }
-        for (kind, strength), sides in curves.items()
+        for (perturbation, strength), sides in curves.items()
     }
-    sets = json.loads(table.to_json(orient="index", double_precision=6))
-    return json.dumps({"before": before, "after": after, "sets": sets, "breaking_points": breaking}, indent=2)
+    test_sets = json.loads(table.to_json(orient="index", double_precision=6))
+    told = {"before": before, "after": after, "test_sets": test_sets, "breaking_points": breaking}
+    return json.dumps(told, indent=2)
 
 
-def left_out(before: list[Side], after: list[Side], compared: pd.Index) -> Iterator[str]:
-    """Say which sets are not compared, and why."""
-    runs = [[set(run.suites.index) for run in side] for side in (before, after)]
+def left_out(before: list[Run], after: list[Run], compared: pd.Index) -> Iterator[str]:
+    """Say which test sets are not compared, and why."""
+    runs = [[set(run.test_sets.index) for run in side] for side in (before, after)]
     some_before, some_after = (set.union(*side) for side in runs)
     in_all = set.intersection(*runs[0], *runs[1])
     for reason, names in {
@@ -238,13 +254,13 @@ def main() -> None:
         " names of experiments, with * ? or [...], or TABLE.csv:SETTING",
     )
     parser.add_argument("after", nargs="?", default=WORKSPACE, help="another; by default the workspace")
-    parser.add_argument("--picture", metavar="PNG", help="also draw the comparison into this file")
+    parser.add_argument("--figure", metavar="PNG", help="also draw the comparison into this file")
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument("--md", action="store_true", help="print Markdown, as for a pull request")
     forms.add_argument("--json", action="store_true", help="print JSON, for programs")
     arguments = parser.parse_args()
-    if not (arguments.picture or "x.png").endswith(".png"):
-        parser.error(f"--picture: expected a name that ends in .png, found {arguments.picture}")
+    if arguments.figure and not arguments.figure.endswith(".png"):
+        parser.error(f"--figure: expected a name that ends in .png, found {arguments.figure}")
     names = arguments.before, arguments.after
     before, after = map(read_runs, names)
     fewest = min(len(before), len(after))
@@ -254,9 +270,9 @@ def main() -> None:
             f" {len(before)} of {names[0]}, {len(after)} of {names[1]}"
         )
     table = compare(before[0], after[0]) if fewest == 1 else compare_runs(before, after)
-    if arguments.picture:  # first: whoever pipes the table into `head` ends the command
+    if arguments.figure:  # first: whoever pipes the table into `head` ends the command
         settings = [name.rpartition(".csv:")[2] for name in names]
-        with whole_file(arguments.picture) as partial, plt.rc_context(STYLE):
+        with whole_file(arguments.figure) as partial, matplotlib.rc_context(STYLE):
             figure = draw_comparison(table, *(names if settings[0] == settings[1] else settings))
             figure.savefig(partial, dpi=150, metadata={"Software": None})
     curves = common_curves(before, after)
@@ -264,7 +280,7 @@ def main() -> None:
     if arguments.json:
         print(as_json(*names, table, curves, limit))
         return
-    tables = [in_words(table), *([breaking_in_words(curves, limit)] if curves else [])]
+    tables = [as_text(table), *([breaking_as_text(curves, limit)] if curves else [])]
     if arguments.md:
         sets, *breaking = (each.rename_axis(each.columns.name).to_markdown() for each in tables)
     else:

@@ -1,70 +1,61 @@
-"""Show every mistake of the network on one set, the surest first, with what the baseline makes of it.
+"""Show every mistake of the network on one test set, by falling confidence, with the answer of the baseline.
 
     python -m scripts.mistakes clean                  # the test set as it is
-    python -m scripts.mistakes repositioned --open    # a suite of params.yaml, in your browser at once
+    python -m scripts.mistakes repositioned --open    # one of perturb.test_sets, in your browser at once
 
-Writes one page that needs nothing else, dvc_plots/mistakes_SET.html.
+Writes one page that needs nothing else, dvc_plots/mistakes_NAME.html.
 """
 
 import argparse
-import base64
-import io
 import webbrowser
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import numpy as np
-from PIL import Image
 
-from robustness.artifacts import CLEAN, PERTURBED, RAW, baseline_of
-from robustness.command import UserError, run
-from robustness.datasets import read_dataset
-from robustness.figures import words
-from robustness.files import write_text
-from robustness.networks import load_network, predict
-from robustness.params import load_params
-from robustness.suites import Suite, load_sets
+from mnist_moved.command import UserError, run
+from mnist_moved.data.datasets import read_dataset
+from mnist_moved.data.pictures import data_url
+from mnist_moved.data.test_sets import CLEAN, TestSet, load_test_sets
+from mnist_moved.files import write_text
+from mnist_moved.networks.saving import load_network, predict
+from mnist_moved.params import load_params
+from mnist_moved.paths import PERTURBED, RAW, baseline_of
+from mnist_moved.report.wording import words
 
 TEMPLATE = Path(__file__).with_name("mistakes.html.jinja")
 PAGES = Path("dvc_plots")  # where `dvc plots show` puts its own
 
 
-def read_set(name: str) -> Suite:
-    """One of the sets that evaluate reads; UserError that names them if there is no such set."""
+def read_test_set(name: str) -> TestSet:
+    """One of the test sets that evaluate reads; UserError that names them if it is none of them."""
     params = load_params()
-    sets = load_sets(RAW, PERTURBED, params.evaluate.split, params.train.validation_digits)
-    if name not in sets:
-        raise UserError(f"{name}: no such set; there are: {', '.join(sets)}")
-    return sets[name]
+    test_sets = load_test_sets(RAW, PERTURBED, params.evaluate.split, params.train.validation_digits)
+    if name not in test_sets:
+        raise UserError(f"{name}: no such test set; there are: {', '.join(test_sets)}")
+    return test_sets[name]
 
 
 def list_mistakes(
-    suite: Suite, probabilities: np.ndarray, baseline: np.ndarray, classes: tuple[str, ...]
+    test_set: TestSet, probabilities: np.ndarray, baseline: np.ndarray, classes: tuple[str, ...]
 ) -> list[dict[str, Any]]:
-    """Each image that is not recognised, the surest first; both probabilities: float (n, 10)."""
+    """Each image that is misclassified, by falling confidence; both probabilities: float (n, 10)."""
     predicted, guess = probabilities.argmax(axis=1), baseline.argmax(axis=1)
-    wrong = np.flatnonzero(predicted != suite.labels)
+    wrong = np.flatnonzero(predicted != test_set.labels)
     return [
         {
             "number": int(i),
-            "png": encode(suite.images[i]),
-            "label": classes[suite.labels[i]],
+            "url": data_url(255 - test_set.images[i]),
+            "label": classes[test_set.labels[i]],
             "predicted": classes[predicted[i]],
             "confidence": probabilities[i].max(),
             "baseline": classes[guess[i]],
             "baseline_confidence": baseline[i].max(),
-            "baseline_right": bool(guess[i] == suite.labels[i]),
+            "baseline_right": bool(guess[i] == test_set.labels[i]),
         }
         for i in wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
     ]
-
-
-def encode(image: np.ndarray) -> str:
-    """A PNG in base64, ink black on white."""
-    png = io.BytesIO()
-    Image.fromarray(255 - image).save(png, "PNG")
-    return base64.b64encode(png.getvalue()).decode()
 
 
 def main() -> None:
@@ -73,19 +64,19 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("set", help=f"{CLEAN}, or a suite of params.yaml")
+    parser.add_argument("name", help=f"{CLEAN}, or one of perturb.test_sets")
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
     arguments = parser.parse_args()
-    suite, dataset = read_set(arguments.set), read_dataset()
+    test_set, dataset = read_test_set(arguments.name), read_dataset()
     network, baseline = load_network(), load_network(baseline_of(dataset.name))
-    answers = [predict(each, suite.images) for each in (network, baseline)]
+    answers = [predict(each, test_set.images) for each in (network, baseline)]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        title=words(arguments.set).capitalize(),
-        count=len(suite.labels),
-        mistakes=list_mistakes(suite, *answers, dataset.classes),
+        title=words(arguments.name).capitalize(),
+        count=len(test_set.labels),
+        mistakes=list_mistakes(test_set, *answers, dataset.classes),
     )
-    path = PAGES / f"mistakes_{arguments.set}.html"
+    path = PAGES / f"mistakes_{arguments.name}.html"
     write_text(path, page)
     print(path)
     if arguments.open:

@@ -15,9 +15,9 @@ import sys
 
 import numpy as np
 
-from robustness.command import run
-from robustness.datasets import read_dataset
-from robustness.pictures import FORMATS, MAX_BYTES, SEVERAL, PictureError, read_digit
+from mnist_moved.command import run
+from mnist_moved.data.datasets import read_dataset
+from mnist_moved.data.pictures import FORMATS, MAX_BYTES, SEVERAL, PictureError, read_digit
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
     probabilities = []
     if digits:
         # Here, because importing it takes seconds, which a wrong file name should not.
-        from robustness.networks import load_network, predict
+        from mnist_moved.networks.saving import load_network, predict
 
         probabilities = predict(load_network(), np.stack(digits))
     predictions = [

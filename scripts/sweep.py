@@ -2,8 +2,8 @@
 
     python -m scripts.sweep -S train.augment=true,false --seeds 5
     python -m scripts.sweep -S 'train.learning_rate=choice(0.003,0.01)' --seeds 3 --on validation
-    python -m scripts.sweep recipe                               # a sweep written down in sweeps.yaml
-    python -m scripts.sweep recipe --address ray://head:10001    # on a cluster
+    python -m scripts.sweep main                               # a sweep written down in sweeps.yaml
+    python -m scripts.sweep main --address ray://head:10001    # on a cluster
 
 What is finished is kept: the same command on the same commit runs only what is missing. Afterwards `dvc exp
 show`, `dvc exp apply` and `python -m scripts.compare 'augment-false-*' 'augment-true-*'` know each trial by
@@ -14,23 +14,22 @@ import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import indent
-from typing import Any
 
+import matplotlib
 import pandas as pd
-from matplotlib import pyplot as plt
 from tqdm import tqdm
 
-from robustness.artifacts import TABLES, curves_of
-from robustness.command import UserError, run
-from robustness.figures import STYLE
-from robustness.files import whole_file
-from robustness.stopwatch import find_seconds
-from robustness.sweeps import cluster, repository
-from robustness.sweeps.settings import PARAMS, Trial, load_sweep, overridden, plan
-from robustness.sweeps.table import describe, draw_sweep, points_of, rows_of
-from robustness.sweeps.trial import Common
+from mnist_moved import git
+from mnist_moved.command import UserError, run
+from mnist_moved.files import whole_file
+from mnist_moved.networks.stopwatch import find_seconds
+from mnist_moved.paths import CURVES, PARAMS, TEST_SETS, curves_of
+from mnist_moved.report.figures import STYLE
+from mnist_moved.sweeps import cluster, repository
+from mnist_moved.sweeps.settings import Trial, load_sweep, overridden, plan
+from mnist_moved.sweeps.table import describe, draw_sweep, points_of, rows_of
+from mnist_moved.sweeps.trial import Common, Outcome
 
-SUITES, CURVES = TABLES / "suites.csv", TABLES / "curves.csv"
 LOCK = Path("requirements.txt")
 
 
@@ -57,9 +56,9 @@ def read_arguments() -> argparse.Namespace:
         metavar="CSV",
         help="where to write a row for each trial and test set; beside it, the points of the curves",
     )
-    parser.add_argument("--picture", metavar="PNG", help="where to draw them")
+    parser.add_argument("--figure", metavar="PNG", help="where to draw them")
     arguments = parser.parse_args()
-    for name, suffix in (("table", ".csv"), ("picture", ".png")):
+    for name, suffix in (("table", ".csv"), ("figure", ".png")):
         if not (getattr(arguments, name) or suffix).endswith(suffix):
             parser.error(f"--{name}: expected a name that ends in {suffix}, found {getattr(arguments, name)}")
     if arguments.cpus < 1 or arguments.gpus < 0:
@@ -76,9 +75,14 @@ def planned(arguments: argparse.Namespace) -> list[Trial]:
     return plan(settings, overrides, seeds if arguments.seeds is None else arguments.seeds)
 
 
+def experiments_on(commit: str) -> dict[str, str]:
+    """The experiments on this commit: the commit of each, by name."""
+    return {each.name: each.commit for each in git.experiments() if each.parent == commit}
+
+
 def refuse_others(trials: list[Trial], found: dict[str, str]) -> None:
     """UserError if an experiment has the name of a trial and other params."""
-    texts = repository.read([found[trial.name] for trial in trials], PARAMS)
+    texts = git.read([found[trial.name] for trial in trials], PARAMS)
     for trial, text in zip(trials, texts, strict=True):
         with TemporaryDirectory() as folder:
             if overridden(trial.overrides, Path(folder)).read_text(encoding="utf-8") != text:
@@ -104,30 +108,30 @@ def run_missing(trials: list[Trial], total: int, commit: str, arguments: argpars
         when = f"{places} at once for now" if places else "when the cluster has room"
         tqdm.write(f"{len(trials)} of {total} trials to run, {when}")
         common = Common(commit, repository.author(), arguments.cpus, folder)
-        for trial, outcome in cluster.run_trials(trials, common, cargo, packages, arguments.gpus):
-            if trial is None:
+        for ended in cluster.run_trials(trials, common, cargo, packages, arguments.gpus):
+            if ended is None:
                 bar.set_postfix_str(f"{cluster.running(arguments.cpus)} running, {len(failed)} failed")
                 continue
+            trial, outcome = ended
             try:
                 take_in(outcome, cache)
             except UserError as error:
                 failed.append(trial.name)
                 tqdm.write(f"{trial.name} failed:\n{indent(str(error), '    ')}")
                 continue
-            if seconds := find_seconds(outcome["log"]):
+            if seconds := find_seconds(outcome.log):
                 repository.note(commit, trial.name, seconds)
             bar.update()
-            tqdm.write(f"{trial.name}: {seconds or 'trained before'}, on {outcome['host']}")
+            tqdm.write(f"{trial.name}: {seconds or 'trained before'}, on {outcome.host}")
     return failed
 
 
-def take_in(outcome: dict[str, Any], cache: Path) -> None:
+def take_in(outcome: Outcome, cache: Path) -> None:
     """Take in the experiment of a trial; UserError if it failed, or if there is one of its name meanwhile."""
-    if "bundle" not in outcome:
-        raise UserError(outcome["log"])
-    paths, data = outcome.get("data", ([], None))
-    lacking = not all((cache / path).exists() for path in paths)
-    repository.adopt(outcome["bundle"], cluster.fetch(data) if lacking else {}, cache)
+    if outcome.bundle is None:
+        raise UserError(outcome.log)
+    lacking = not all((cache / path).exists() for path in outcome.data_paths)
+    repository.adopt(outcome.bundle, cluster.fetch(outcome.data) if lacking else {}, cache)
 
 
 def locked_packages() -> list[str]:
@@ -137,12 +141,12 @@ def locked_packages() -> list[str]:
 
 
 def collect(trials: list[Trial], commit: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The tables of sets and of points of all trials that have an experiment on this commit."""
-    found, noted = repository.experiments(commit), repository.noted(commit)
+    """The tables of test sets and of points of all trials that have an experiment on this commit."""
+    found, noted = experiments_on(commit), repository.noted(commit)
     done = [trial for trial in trials if trial.name in found]
-    suites = repository.read([found[trial.name] for trial in done], SUITES)
-    curves = repository.read([found[trial.name] for trial in done], CURVES)
-    rows = [rows_of(trial, text, noted.get(trial.name)) for trial, text in zip(done, suites, strict=True)]
+    commits = [found[trial.name] for trial in done]
+    test_sets, curves = git.read(commits, TEST_SETS), git.read(commits, CURVES)
+    rows = [rows_of(trial, text, noted.get(trial.name)) for trial, text in zip(done, test_sets, strict=True)]
     points = [points_of(trial, text) for trial, text in zip(done, curves, strict=True)]
     return (pd.concat(rows), pd.concat(points)) if rows else (pd.DataFrame(), pd.DataFrame())
 
@@ -152,17 +156,17 @@ def save(table: pd.DataFrame, points: pd.DataFrame, arguments: argparse.Namespac
         for path, rows in ((arguments.table, table), (curves_of(arguments.table), points)):
             with whole_file(path) as partial:
                 rows.to_csv(partial, index=False, lineterminator="\n")
-    if arguments.picture:
-        with whole_file(arguments.picture) as partial, plt.rc_context(STYLE):
+    if arguments.figure:
+        with whole_file(arguments.figure) as partial, matplotlib.rc_context(STYLE):
             draw_sweep(table).savefig(partial, dpi=150, metadata={"Software": None})
 
 
 def main() -> None:
     arguments = read_arguments()
     trials = planned(arguments)
-    written = [arguments.table, arguments.table and curves_of(arguments.table), arguments.picture]
+    written = [arguments.table, arguments.table and curves_of(arguments.table), arguments.figure]
     commit = repository.clean_commit(but=filter(None, written))
-    found = repository.experiments(commit)
+    found = experiments_on(commit)
     refuse_others([trial for trial in trials if trial.name in found], found)
     missing = [trial for trial in trials if trial.name not in found]
     failed = run_missing(missing, len(trials), commit, arguments) if missing else []

@@ -3,12 +3,12 @@
 Run it with `dvc repro download`.
 """
 
-from robustness.artifacts import RAW
-from robustness.command import run_stage
-from robustness.datasets import write_dataset
-from robustness.mnist import SPLITS, load_split
-from robustness.params import load_params
-from robustness.sources import fetch
+from mnist_moved.command import run_stage
+from mnist_moved.data.datasets import write_dataset
+from mnist_moved.data.download import fetch
+from mnist_moved.data.idx import SPLITS, load_split
+from mnist_moved.params import load_params
+from mnist_moved.paths import RAW
 
 
 def main() -> None:

@@ -15,10 +15,10 @@ from browser import CHROMIUM, FLAGS
 from conftest import ROOT
 from pictures import DIGITS, draw, encode
 
-from robustness.artifacts import DATASET, EXAMPLES, MODEL, baseline_of
-from robustness.own_digit import NONE, alter, lost_at, places, steps
-from robustness.perturbations import KINDS, perturb
-from robustness.pictures import MAX_BYTES, SEVERAL
+from mnist_moved.paths import DATASET, EXAMPLES, MODEL, baseline_of
+from mnist_moved.evaluation.probe import NONE, alter, lost_at, places, steps
+from mnist_moved.perturbations import PERTURBATIONS, perturb
+from mnist_moved.data.pictures import MAX_BYTES, SEVERAL
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="requirements-app.txt is not installed")
 wait = pytest.importorskip("selenium.webdriver.support.wait")
@@ -36,7 +36,7 @@ def test_a_place_chosen_is_the_same_as_a_place_drawn(canvas):
         np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "reposition"])
+@pytest.mark.parametrize("kind", [kind for kind in PERTURBATIONS if kind != "reposition"])
 def test_while_one_thing_changes_all_else_stays_as_it_is(kind):
     [once] = alter(SEVEN, 0.5, 0.2, 0.7, kind)
     twice = alter(SEVEN, [0.5, 0.5], 0.2, 0.7, kind)
@@ -63,7 +63,7 @@ import runpy, signal, sys
 def report(event, arguments):
     target = {"socket.connect": arguments[1:2], "socket.getaddrinfo": [arguments]}.get(event, [None])[0]
     if isinstance(target, tuple) and target[0] not in (None, "127.0.0.1", "localhost", "::1"):
-        print("ELSEWHERE:", event, target, file=sys.stderr, flush=True)
+        print("EXTERNAL:", event, target, file=sys.stderr, flush=True)
 
 sys.addaudithook(report)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a test run in the background ignores
@@ -93,7 +93,7 @@ def server(tmp_path_factory):
     _, complaints = process.communicate(timeout=30)
     assert process.returncode == 0
     # A browser that leaves in the middle of an answer makes Starlette complain, now and then, of itself.
-    assert re.findall(rf"ELSEWHERE.*|{ROOT}/(?:app|robustness).*|gradio/components.*", complaints) == []
+    assert re.findall(rf"EXTERNAL.*|{ROOT}/(?:app|robustness).*|gradio/components.*", complaints) == []
     assert not list(folder.glob("pictures/**/*.*"))
 
 
@@ -232,7 +232,7 @@ def test_an_example_is_chosen_by_key_knows_what_it_is_and_can_be_corrected(page)
 
 
 def test_curves_and_maps_say_what_the_networks_make_of_every_size_place_and_strength(page, tmp_path):
-    from robustness.networks import load_network, predict
+    from mnist_moved.networks.architectures import load_network, predict
 
     def right(images):
         return predict(load_network(ROOT / BASELINE), images).argmax(axis=1) == 7

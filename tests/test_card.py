@@ -8,7 +8,7 @@ import pytest
 import yaml
 from project import Project
 
-from robustness.mnist import load_split
+from mnist_moved.data.idx import load_split
 
 for package in ("ai_edge_litert", "jax", "onnx", "onnxruntime", "tf2onnx"):
     pytest.importorskip(package, reason="requirements-models.txt is not installed")

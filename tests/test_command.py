@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import pytest
 from project import ROOT
 
-from robustness.command import UserError, run, run_stage
+from mnist_moved.command import UserError, run, run_stage
 
 
 def test_ctrl_c_and_what_a_user_can_mend_end_with_one_line(capsys):
@@ -41,7 +41,7 @@ def test_a_bug_of_a_library_shows_its_traceback():
 # Python writes a short text at its end, a long one at once.
 @pytest.mark.parametrize("main", ["print('x')", "(print('x'), sys.exit(3))", "print('x' * 10**6)"])
 def test_a_reader_who_has_had_enough_is_not_complained_to(main):
-    command = [sys.executable, "-c", f"import sys, robustness.command as c; c.run(lambda: {main})"]
+    command = [sys.executable, "-c", f"import sys, mnist_moved.command as c; c.run(lambda: {main})"]
     with Popen(command, cwd=ROOT, env={}, stdout=PIPE, stderr=PIPE) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
@@ -49,7 +49,7 @@ def test_a_reader_who_has_had_enough_is_not_complained_to(main):
 
 
 def test_what_a_user_can_mend_ends_a_program_in_one_line_while_it_is_still_being_imported():
-    code = "import stages; from robustness.command import UserError; raise UserError('mend it')"
+    code = "import stages; from mnist_moved.command import UserError; raise UserError('mend it')"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (1, "error: mend it\n")
 

@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 from project import Project
 
-from robustness.command import UserError
-from robustness.evaluation import LISTED, OTHERS
-from robustness.runs import NO_CURVES, Side, read_runs, read_side
+from mnist_moved.command import UserError
+from mnist_moved.evaluation.metrics import SEEN, UNSEEN
+from mnist_moved.evaluation.runs import NO_CURVES, Side, read_runs, read_side
 from scripts.compare import compare, compare_runs, draw_comparison, main
 
 
 def side(wrong=0, images=None, seed=None, **groups):
     """A network that is wrong in the first so many of 1000 digits of each set; SET=its group."""
-    groups = groups or {"clean": "clean", "repositioned": LISTED}
+    groups = groups or {"clean": "clean", "repositioned": SEEN}
     images = {name: name if images is None else images for name in groups}
     suites = pd.DataFrame({"group": groups, "images": images, "count": 1000, "accuracy": 1 - wrong / 1000})
     return Side(suites, dict.fromkeys(groups, np.arange(1000) >= wrong), NO_CURVES, seed)
@@ -128,7 +128,7 @@ def test_a_clear_difference_is_called_by_its_direction():
 
 
 def test_only_sets_of_the_same_images_are_compared():
-    after = side(20, clean="clean", fog=OTHERS)
+    after = side(20, clean="clean", fog=UNSEEN)
     assert list(compare(side(60), after).index) == ["clean"]
     with pytest.raises(UserError, match="evaluated on different images"):
         compare(side(60), side(20, images="other"))
@@ -143,7 +143,7 @@ def test_the_picture_says_on_how_many_sets_it_is_better():
 
 def test_the_command_prints_a_row_a_set_and_the_mean_of_each_group(command):
     output = command(
-        side(60, clean="clean", rotate=LISTED, fog=OTHERS), side(20, clean="clean", rotate=LISTED, fog=OTHERS)
+        side(60, clean="clean", rotate=SEEN, fog=UNSEEN), side(20, clean="clean", rotate=SEEN, fog=UNSEEN)
     )
     line = row(output, "rotate")
     assert line[:4] + line[6:8] + line[9:] == ["rotate", "94.00%", "98.00%", "+4.00", "0", "40", "better"]
@@ -155,8 +155,8 @@ def test_the_command_prints_a_row_a_set_and_the_mean_of_each_group(command):
 
 def test_the_command_says_why_a_set_is_left_out(command):
     before, after = (
-        side(clean="clean", rotate=LISTED, fog=OTHERS),
-        side(clean="clean", rotate=LISTED, edges=OTHERS),
+        side(clean="clean", rotate=SEEN, fog=UNSEEN),
+        side(clean="clean", rotate=SEEN, edges=UNSEEN),
     )
     after.suites.loc["rotate", "images"] = "others"
     output = command(before, after)
@@ -260,11 +260,11 @@ def test_two_runs_of_one_seed_are_refused(experiment, table):
 
 def test_only_sets_that_are_the_same_in_all_runs_of_a_side_are_compared(experiment, printed):
     for seed, fog in enumerate(("fog", "fog", "other")):
-        more = {"edges": OTHERS} if seed else {}
-        run = side(20 + seed, seed=seed, clean="clean", fog=OTHERS, **more)
+        more = {"edges": UNSEEN} if seed else {}
+        run = side(20 + seed, seed=seed, clean="clean", fog=UNSEEN, **more)
         run.suites.loc["fog", "images"] = fog
         experiment(f"old-{seed}", run)
-        experiment(f"new-{seed}", side(seed=seed, clean="clean", fog=OTHERS, edges=OTHERS, zigzag=LISTED))
+        experiment(f"new-{seed}", side(seed=seed, clean="clean", fog=UNSEEN, edges=UNSEEN, zigzag=SEEN))
     output = printed("old-*", "new-*")
     assert row(output, "clean")[-1] == "better"
     assert "not compared, their images differ: fog\n" in output

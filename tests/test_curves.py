@@ -6,7 +6,7 @@ import pytest
 from pictures import DIGITS
 from test_perturbations import IDENTITY
 
-from robustness.curves import (
+from mnist_moved.evaluation.curves import (
     breaking_point,
     breaking_points,
     evenly,
@@ -14,10 +14,10 @@ from robustness.curves import (
     measure_curve,
     strengthen,
 )
-from robustness.mnist import Digits
-from robustness.perturbations import perturb
-from robustness.significance import wilson_interval
-from robustness.suites import make_suite
+from mnist_moved.data.idx import Digits
+from mnist_moved.perturbations import perturb
+from mnist_moved.evaluation.significance import wilson_interval
+from mnist_moved.data.test_sets import make_test_set
 
 TEN = Digits(np.ascontiguousarray(DIGITS), np.arange(10, dtype=np.uint8))
 
@@ -54,7 +54,7 @@ def test_without_strength_a_curve_begins_with_the_clean_digits(kind):
 
 def test_a_point_is_the_suite_of_that_name_kind_and_strength():
     points = strengthen(TEN, 42, "rotate", "degrees", [10, 30])
-    np.testing.assert_equal(points[1], make_suite(TEN, 42, "rotate", "rotate", degrees=30))
+    np.testing.assert_equal(points[1], make_test_set(TEN, 42, "rotate", "rotate", degrees=30))
 
 
 def test_the_random_draws_are_the_same_at_all_strengths():

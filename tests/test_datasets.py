@@ -2,9 +2,9 @@
 
 import pytest
 
-from robustness.command import UserError
-from robustness.datasets import DATASETS, own_dataset, read_dataset, write_dataset
-from robustness.params import load_params
+from mnist_moved.command import UserError
+from mnist_moved.data.datasets import DATASETS, own_dataset, read_dataset, write_dataset
+from mnist_moved.params import load_params
 
 
 @pytest.mark.parametrize("name", DATASETS)

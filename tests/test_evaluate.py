@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from project import ROOT
 
-from robustness.curves import breaking_points
-from robustness.figures import broken_at
-from robustness.params import load_params
+from mnist_moved.evaluation.curves import breaking_points
+from mnist_moved.report.figures import broken_at
+from mnist_moved.params import load_params
 from scripts.evaluate import identity
 
 
@@ -35,7 +35,7 @@ def test_the_network_of_the_run_gets_the_very_tables_of_the_run(judged, finished
     assert set(tables) == there
     for name, path in tables.items():
         assert path.read_text() == (finished / "plots/evaluation" / name).read_text()
-    for picture in ("accuracy_by_suite.png", "accuracy_by_strength.png"):
+    for picture in ("accuracy_by_test_set.png", "accuracy_by_strength.png"):
         assert (folder / "mine" / picture).read_bytes().startswith(b"\x89PNG")
 
 

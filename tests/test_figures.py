@@ -8,30 +8,30 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from robustness.artifacts import CLEAN
-from robustness.datasets import FASHION_MNIST, MNIST
-from robustness.evaluation import ELSEWHERE, LISTED, OTHERS
-from robustness.figures import (
+from mnist_moved.paths import CLEAN
+from mnist_moved.data.datasets import FASHION_MNIST, MNIST
+from mnist_moved.evaluation.metrics import EXTERNAL, SEEN, UNSEEN
+from mnist_moved.report.figures import (
     STYLE,
     breaks_at,
-    draw_accuracy_by_suite,
+    draw_accuracy_by_test_set,
     draw_before_and_after,
     draw_confusion_matrix,
     draw_curves,
-    draw_every_suite,
+    draw_every_test_set,
     draw_learning_curves,
     draw_mistakes,
     draw_reliability,
     draw_training_images,
 )
-from robustness.suites import Suite
+from mnist_moved.data.test_sets import TestSet
 
 # Matplotlib warns of what it cannot lay out.
 pytestmark = pytest.mark.filterwarnings("error::UserWarning")
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (30, 28, 28), dtype=np.uint8)
 LABELS = np.arange(30, dtype=np.uint8) % 10
-SUITE = Suite(IMAGES, LABELS, "reposition", drawn={"canvas": np.full(30, 56.0), "zoom": np.ones(30)})
+SUITE = TestSet(IMAGES, LABELS, "reposition", drawn={"canvas": np.full(30, 56.0), "zoom": np.ones(30)})
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def evaluation(**accuracies):
             "baseline_p": np.where((accuracy - 0.5).abs() > 0.05, 0.001, 0.5),
             "calibration_error": 0.123,
             "group": [
-                {"clean": CLEAN, "fog": OTHERS, "others": ELSEWHERE}.get(name, LISTED) for name in accuracies
+                {"clean": CLEAN, "fog": UNSEEN, "others": EXTERNAL}.get(name, SEEN) for name in accuracies
             ],
         }
     )
@@ -102,8 +102,8 @@ def test_mistakes_are_shown_with_what_they_are_and_what_they_were_taken_for():
     assert "Some set: no mistakes" in words(draw_mistakes(IMAGES, mistakes[:0], "Some set", MNIST.classes))
 
 
-def test_accuracy_by_suite_states_the_mean_and_the_hardest_and_groups_the_sets():
-    figure = draw_accuracy_by_suite(
+def test_accuracy_by_test_set_states_the_mean_and_the_hardest_and_groups_the_sets():
+    figure = draw_accuracy_by_test_set(
         evaluation(clean=0.99, rotate=0.876, fog=0.321, edges=0.5, zigzag=0.4, others=0.1)
     )
     written = words(figure)
@@ -112,7 +112,7 @@ def test_accuracy_by_suite_states_the_mean_and_the_hardest_and_groups_the_sets()
     heights = {text.get_text(): text.xy[1] for text in figure.axes[0].texts if hasattr(text, "xy")}
     listed, others = heights["Altered by kinds in the augmentation"], heights["Altered by other kinds"]
     assert listed < heights["rotate"] < heights["edges"] < others < heights["fog"] < heights["From elsewhere"]
-    perfect = words(draw_accuracy_by_suite(evaluation(clean=1, repositioned=1)))
+    perfect = words(draw_accuracy_by_test_set(evaluation(clean=1, repositioned=1)))
     assert "hardest: repositioned, 100.0%" in perfect
 
 
@@ -170,9 +170,9 @@ def test_reliability_tells_how_sure_it_is_of_every_set_and_of_which_most_wrongly
 
 
 @pytest.mark.parametrize("columns", [1, 30])
-def test_every_suite_is_shown_with_its_accuracy_the_clean_one_first_and_then_the_best(columns):
+def test_every_test_set_is_shown_with_its_accuracy_the_clean_one_first_and_then_the_best(columns):
     images = dict.fromkeys(["clean", "fog", "rotate_2"], IMAGES)
-    figure = draw_every_suite(images, evaluation(clean=0.8, rotate_2=0.876, fog=0.321), columns)
+    figure = draw_every_test_set(images, evaluation(clean=0.8, rotate_2=0.876, fog=0.321), columns)
     rows = [axes.get_ylabel() for axes in figure.axes[::columns]]
     assert rows == ["clean  80.0%", "rotate 2  87.6%", "fog  32.1%"]
     assert "from 87.6% (rotate 2) to 32.1% (fog)" in words(figure)

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from robustness.files import keep_only, whole_file, write_json, write_text
+from mnist_moved.files import keep_only, whole_file, write_json, write_text
 
 
 def write(path, content, error=None):

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from pictures import DIGITS
 
-from robustness.datasets import MNIST
-from robustness.suites import Suite
+from mnist_moved.data.datasets import MNIST
+from mnist_moved.data.test_sets import TestSet
 from scripts.mistakes import list_mistakes
 
 
@@ -16,7 +16,7 @@ def test_the_surest_mistake_comes_first_and_what_is_right_not_at_all():
     answers, baseline = np.eye(10) * 0.9 + 0.01, np.eye(10) * 0.8 + 0.02
     answers[[3, 7]] = answers[[8, 1]]
     answers[7] = np.full(10, 0.05) + 0.5 * np.eye(10)[1]
-    mistakes = list_mistakes(Suite(DIGITS, labels), answers, baseline, MNIST.classes)
+    mistakes = list_mistakes(TestSet(DIGITS, labels), answers, baseline, MNIST.classes)
     assert [(each["number"], each["label"], each["predicted"]) for each in mistakes] == [
         (3, "3", "8"),
         (7, "7", "1"),

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robustness.command import UserError
-from robustness.networks import NETWORKS, build_network, check_contract, load_network, predict, save_network
-from robustness.quiet_keras import keras
+from mnist_moved.command import UserError
+from mnist_moved.networks.architectures import NETWORKS, build_network, check_contract, load_network, predict, save_network
+from mnist_moved.networks.quiet_keras import keras
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (60, 28, 28), dtype=np.uint8)
 

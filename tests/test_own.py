@@ -9,8 +9,8 @@ import pytest
 from pictures import DIGITS, draw, encode, photograph
 from project import from_on, stages_run
 
-from robustness.datasets import DATASETS
-from robustness.mnist import SPLITS, to_idx
+from mnist_moved.data.datasets import DATASETS
+from mnist_moved.data.idx import SPLITS, to_idx
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 

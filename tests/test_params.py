@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from project import ROOT
 
-from robustness.command import UserError
-from robustness.params import load_params
-from robustness.perturbations import KINDS, ranges
+from mnist_moved.command import UserError
+from mnist_moved.params import load_params
+from mnist_moved.perturbations import PERTURBATIONS, ranges
 
 PARAMS = yaml.safe_load("""
     download: {dataset: mnist, timeout_seconds: 10, sources: {mnist: [{url: https://example.org/mnist/},
@@ -71,7 +71,7 @@ def test_the_params_of_the_project_are_valid_and_written_as_dvc_writes_them(file
     assert file.read_bytes() == (ROOT / "params.yaml").read_bytes()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PERTURBATIONS)
 def test_a_strength_may_be_what_its_kind_says_and_no_more(file, kind):
     for bound, beyond in (("low", -np.inf), ("high", np.inf)):
         suite = {"kind": kind} | {name: getattr(span, bound) for name, span in ranges(kind).items()}

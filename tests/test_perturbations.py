@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pictures import DIGITS
 from scipy import ndimage
 
-from robustness import perturbations
-from robustness.command import UserError
-from robustness.perturbations import KINDS, PIXELS, Range, augment, perturb, ranges
+from mnist_moved import perturbations
+from mnist_moved.command import UserError
+from mnist_moved.perturbations import PERTURBATIONS, PIXELS, Range, augment, perturb, ranges
 
 # The strengths at which a kind does nothing, for those that have one.
 IDENTITY = {
@@ -38,7 +38,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (10, 28, 28), np.uint8)
 
 DARK = NOISE // 5
 
-each_kind = pytest.mark.parametrize("name", KINDS)
+each_kind = pytest.mark.parametrize("name", PERTURBATIONS)
 
 
 def random(seed: int = 0) -> np.random.Generator:
@@ -61,7 +61,7 @@ def ink_and_centroid(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
 
 def test_ranges_are_read_from_the_signature_of_a_kind_and_hold_its_defaults():
     assert ranges("reposition") == {"canvas": Range(28, 280, 56, "pixels"), "zoom": Range(1, 10, 1, "")}
-    for low, high, default, _ in [allowed for name in KINDS for allowed in ranges(name).values()]:
+    for low, high, default, _ in [allowed for name in PERTURBATIONS for allowed in ranges(name).values()]:
         assert low <= default <= high
 
 
@@ -81,7 +81,7 @@ def test_shape_and_type_are_kept_and_the_input_is_not_written_to(name, n):
 
 @each_kind
 def test_default_strengths_alter_every_digit(name):
-    altered, _ = KINDS[name](DIGITS, random())
+    altered, _ = PERTURBATIONS[name](DIGITS, random())
     assert (altered != DIGITS).any(axis=(1, 2)).all()
 
 
@@ -89,7 +89,7 @@ def test_default_strengths_alter_every_digit(name):
 @pytest.mark.parametrize("chunk", [1, 3])
 def test_a_batch_gives_the_same_bytes_as_its_images_one_at_a_time_or_in_chunks(name, chunk, monkeypatch):
     monkeypatch.setattr(perturbations, "CHUNK", chunk)
-    expected, expected_drawn = KINDS[name](DIGITS, random())
+    expected, expected_drawn = PERTURBATIONS[name](DIGITS, random())
     one_for_each = {strength: np.full(len(DIGITS), default) for strength, default in defaults(name).items()}
     for strengths in ({}, defaults(name), one_for_each):
         altered, drawn = perturb(DIGITS, name, random(), **strengths)
@@ -107,16 +107,16 @@ def test_within_the_whole_range_every_image_gets_its_own_strength(name, data):
     }
     if name == "reposition":
         strengths["zoom"] = np.minimum(strengths["zoom"], strengths["canvas"] / 28)
-    altered, _ = KINDS[name](DIGITS[:3], random(), **strengths)
+    altered, _ = PERTURBATIONS[name](DIGITS[:3], random(), **strengths)
     rng = random()
     for i in range(3):
         own = {strength: float(values[i]) for strength, values in strengths.items()}
-        np.testing.assert_array_equal(KINDS[name](DIGITS[i : i + 1], rng, **own)[0][0], altered[i])
+        np.testing.assert_array_equal(PERTURBATIONS[name](DIGITS[i : i + 1], rng, **own)[0][0], altered[i])
 
 
 @pytest.mark.parametrize("name", IDENTITY)
 def test_zero_strength_returns_the_image_itself(name):
-    np.testing.assert_array_equal(KINDS[name](NOISE, random(), **IDENTITY[name])[0], NOISE)
+    np.testing.assert_array_equal(PERTURBATIONS[name](NOISE, random(), **IDENTITY[name])[0], NOISE)
 
 
 # reposition
@@ -125,7 +125,7 @@ def test_zero_strength_returns_the_image_itself(name):
 @pytest.mark.parametrize("zoom", [1, 2])
 @pytest.mark.parametrize("canvas", [56, 57, 75, 84, 112])
 def test_reposition_equals_area_averaging_of_a_canvas_that_is_built(canvas, zoom):
-    altered, drawn = KINDS["reposition"](DIGITS, random(), canvas=canvas, zoom=zoom)
+    altered, drawn = PERTURBATIONS["reposition"](DIGITS, random(), canvas=canvas, zoom=zoom)
     for i, image in enumerate(DIGITS):
         built = np.zeros((canvas, canvas))
         top, left = int(drawn["top"][i]), int(drawn["left"][i])
@@ -141,7 +141,7 @@ def test_reposition_equals_area_averaging_of_a_canvas_that_is_built(canvas, zoom
 @settings(max_examples=50, deadline=None)
 def test_reposition_puts_the_ink_where_it_says(canvas, zoom, seed):
     assume(canvas >= 28 * zoom - 1e-10)
-    altered, drawn = KINDS["reposition"](DIGITS, random(seed), canvas=canvas, zoom=zoom)
+    altered, drawn = PERTURBATIONS["reposition"](DIGITS, random(seed), canvas=canvas, zoom=zoom)
     for start in (drawn["top"], drawn["left"]):
         assert ((start >= 0) & (start <= canvas - 28 * zoom + 1e-9)).all()
     output_pixel = canvas / 28
@@ -170,9 +170,9 @@ def test_reposition_reaches_fractional_places_on_any_other_canvas():
 
 def test_reposition_refuses_a_canvas_too_small_for_the_digit():
     with pytest.raises(ValueError, match=r"at least .* = 56 pixels, found 50; enlarge canvas or lower zoom"):
-        KINDS["reposition"](DIGITS, random(), canvas=50, zoom=2)
+        PERTURBATIONS["reposition"](DIGITS, random(), canvas=50, zoom=2)
     with pytest.raises(ValueError, match="found 20"):
-        KINDS["reposition"](DIGITS, random(), canvas=np.array([30.0, 20.0] + 8 * [28.0]))
+        PERTURBATIONS["reposition"](DIGITS, random(), canvas=np.array([30.0, 20.0] + 8 * [28.0]))
 
 
 # Geometry
@@ -185,13 +185,13 @@ def test_either_sense_is_drawn_equally_often(name):
 
 
 def test_rotate_by_90_degrees_only_permutes_pixels_counter_clockwise_if_positive():
-    altered, drawn = KINDS["rotate"](NOISE, random(), degrees=90)
+    altered, drawn = PERTURBATIONS["rotate"](NOISE, random(), degrees=90)
     for image, result, signed in zip(NOISE, altered, drawn["degrees"], strict=True):
         np.testing.assert_array_equal(result, np.rot90(image, np.sign(signed)))
 
 
 def test_rotate_agrees_with_scipy_even_at_the_border():
-    altered, drawn = KINDS["rotate"](NOISE, random(), degrees=30)
+    altered, drawn = PERTURBATIONS["rotate"](NOISE, random(), degrees=30)
     for image, result, signed in zip(NOISE, altered, drawn["degrees"], strict=True):
         expected = ndimage.rotate(image.astype(float), signed, reshape=False, order=1, mode="grid-constant")
         assert np.abs(result - expected).max() < 0.51
@@ -200,7 +200,7 @@ def test_rotate_agrees_with_scipy_even_at_the_border():
 def test_shear_leans_an_upright_bar_by_the_angle():
     bar = np.zeros((20, 28, 28), np.uint8)
     bar[:, 6:22, 13:15] = 255
-    altered, drawn = KINDS["shear"](bar, random(), degrees=30)
+    altered, drawn = PERTURBATIONS["shear"](bar, random(), degrees=30)
     assert set(drawn["degrees"]) == {-30, 30}
     columns = altered @ (np.arange(28) + 0.5) / np.maximum(altered.sum(axis=2), 1)
     lean = np.degrees(np.arctan((columns[:, 8] - columns[:, 19]) / 11))
@@ -209,7 +209,7 @@ def test_shear_leans_an_upright_bar_by_the_angle():
 
 @pytest.mark.parametrize("factor", [0.7, 1.2])
 def test_scale_agrees_with_scipy_about_the_centre_of_the_image(factor):
-    altered, _ = KINDS["scale"](DIGITS, random(), factor=factor)
+    altered, _ = PERTURBATIONS["scale"](DIGITS, random(), factor=factor)
     for image, result in zip(DIGITS, altered, strict=True):
         offset = 13.5 - 13.5 / factor
         expected = ndimage.affine_transform(image.astype(float), [1 / factor] * 2, offset, order=1)
@@ -217,7 +217,7 @@ def test_scale_agrees_with_scipy_about_the_centre_of_the_image(factor):
 
 
 def test_translate_by_whole_pixels_moves_every_pixel_unchanged():
-    altered, drawn = KINDS["translate"](MANY, random(), pixels=3)
+    altered, drawn = PERTURBATIONS["translate"](MANY, random(), pixels=3)
     assert set(zip(drawn["down"], drawn["right"], strict=True)) == {(3, 3), (3, -3), (-3, 3), (-3, -3)}
     for image, result, down, right in zip(MANY, altered, drawn["down"], drawn["right"], strict=True):
         np.testing.assert_array_equal(result, ndimage.shift(image, (down, right), order=0))
@@ -228,20 +228,20 @@ def test_translate_by_whole_pixels_moves_every_pixel_unchanged():
 
 def test_shot_noise_has_the_mean_and_the_variance_of_a_photon_count():
     grey = np.full((50, 28, 28), 100, np.uint8)
-    altered, _ = KINDS["shot_noise"](grey, random(), photons=50)
+    altered, _ = PERTURBATIONS["shot_noise"](grey, random(), photons=50)
     assert altered.mean() == pytest.approx(100, rel=0.01)
     assert altered.std() == pytest.approx(255 * np.sqrt(100 / 255 / 50), rel=0.03)
 
 
 def test_shot_noise_has_a_level_for_each_count_and_leaves_the_background_black():
-    altered, _ = KINDS["shot_noise"](MANY, random(), photons=5)
+    altered, _ = PERTURBATIONS["shot_noise"](MANY, random(), photons=5)
     assert set(np.unique(altered)) == {0, 51, 102, 153, 204, 255}
     assert (altered[MANY == 0] == 0).all()
 
 
 def test_impulse_noise_hits_the_fraction_with_as_much_salt_as_pepper():
     grey = np.full((50, 28, 28), 100, np.uint8)
-    altered, _ = KINDS["impulse_noise"](grey, random(), fraction=0.2)
+    altered, _ = PERTURBATIONS["impulse_noise"](grey, random(), fraction=0.2)
     assert (altered == 0).mean() == pytest.approx(0.1, abs=0.01)
     assert (altered == 255).mean() == pytest.approx(0.1, abs=0.01)
     assert (altered == 100).mean() == pytest.approx(0.8, abs=0.01)
@@ -251,7 +251,7 @@ def test_impulse_noise_hits_the_fraction_with_as_much_salt_as_pepper():
 
 
 def test_glass_blur_without_displacement_is_two_gaussian_blurs():
-    altered, _ = KINDS["glass_blur"](DIGITS, random(), sigma=0.9, displacement=0)
+    altered, _ = PERTURBATIONS["glass_blur"](DIGITS, random(), sigma=0.9, displacement=0)
     expected = DIGITS.astype(float)
     for _ in range(2):
         expected = ndimage.gaussian_filter(expected, sigma=(0, 0.9, 0.9), mode="constant", truncate=8)
@@ -263,7 +263,7 @@ def test_glass_blur_without_blur_shows_every_neighbour_equally_often():
 
     def shown(place):
         images = np.tile(place.astype(np.uint8), (50, 1, 1))
-        return KINDS["glass_blur"](images, random(), sigma=0, displacement=1.5)[0]
+        return PERTURBATIONS["glass_blur"](images, random(), sigma=0, displacement=1.5)[0]
 
     step = 3 * (shown(row) - row + 1) + shown(column) - column + 1
     counts = np.bincount(step[:, 1:27, 1:27].ravel())
@@ -273,7 +273,7 @@ def test_glass_blur_without_blur_shows_every_neighbour_equally_often():
 def test_motion_blur_spreads_a_dot_in_the_direction_drawn():
     dots = np.zeros((20, 28, 28), np.uint8)
     dots[:, 14, 14] = 255
-    altered, drawn = KINDS["motion_blur"](dots, random(), pixels=12)
+    altered, drawn = PERTURBATIONS["motion_blur"](dots, random(), pixels=12)
     x, y = np.mgrid[:28, :28][::-1] - 14
     for image, degrees in zip(altered, drawn["degrees"], strict=True):
         variances, axes = np.linalg.eigh(np.cov(x.ravel(), -y.ravel(), aweights=image.ravel()))
@@ -284,7 +284,7 @@ def test_motion_blur_spreads_a_dot_in_the_direction_drawn():
 def test_motion_blur_averages_over_the_length_of_the_path():
     lines = np.zeros((20, 28, 28), np.uint8)
     lines[:, :, 14] = 255
-    altered, drawn = KINDS["motion_blur"](lines, random(), pixels=12)
+    altered, drawn = PERTURBATIONS["motion_blur"](lines, random(), pixels=12)
     for row, degrees in zip(altered[:, 14], drawn["degrees"], strict=True):
         columns = 12 * np.cos(np.radians(degrees))
         within = np.clip((columns + 1) / 2 - np.abs(np.arange(28) - 14), 0, 1)
@@ -297,15 +297,15 @@ def test_motion_blur_draws_directions_within_45_degrees_of_horizontal():
 
 
 def test_a_random_filter_answers_where_the_image_changes_and_the_same_to_half_the_ink():
-    altered, _ = KINDS["random_filter"](NOISE // 2 * 2, random(), gain=1)
-    halved, _ = KINDS["random_filter"](NOISE // 2, random(), gain=1)
+    altered, _ = PERTURBATIONS["random_filter"](NOISE // 2 * 2, random(), gain=1)
+    halved, _ = PERTURBATIONS["random_filter"](NOISE // 2, random(), gain=1)
     assert (altered.max(axis=(1, 2)) == 255).all()
     assert np.abs(altered - halved.astype(int)).max() <= 1
-    flat, _ = KINDS["random_filter"](np.full_like(MANY, 200), random(), gain=10)
+    flat, _ = PERTURBATIONS["random_filter"](np.full_like(MANY, 200), random(), gain=10)
     assert (flat[:, 1:-1, 1:-1] == 0).all()
     dot = np.zeros_like(MANY)
     dot[:, 14, 14] = 255
-    answers, _ = KINDS["random_filter"](dot, random(), gain=1)
+    answers, _ = PERTURBATIONS["random_filter"](dot, random(), gain=1)
     rows, columns = np.nonzero(answers.any(axis=0))
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (13, 15, 13, 15)
 
@@ -314,13 +314,13 @@ def test_a_random_filter_answers_where_the_image_changes_and_the_same_to_half_th
 
 
 def test_brightness_lifts_every_pixel_up_to_white():
-    altered, _ = KINDS["brightness"](DIGITS, random(), increase=0.8)
+    altered, _ = PERTURBATIONS["brightness"](DIGITS, random(), increase=0.8)
     np.testing.assert_array_equal(altered, np.minimum(DIGITS + 204.0, 255))
 
 
 def test_fog_keeps_the_digit_at_the_rest_of_the_light():
-    altered, _ = KINDS["fog"](DIGITS, random(), opacity=0.75)
-    fog, _ = KINDS["fog"](np.zeros_like(DIGITS), random(), opacity=0.75)
+    altered, _ = PERTURBATIONS["fog"](DIGITS, random(), opacity=0.75)
+    fog, _ = PERTURBATIONS["fog"](np.zeros_like(DIGITS), random(), opacity=0.75)
     assert np.abs(altered - 0.25 * DIGITS - fog).max() <= 1
 
 
@@ -336,14 +336,14 @@ def test_half_of_the_fog_is_one_level_for_the_whole_image():
 
 
 def test_stripe_inverts_the_outer_columns_only():
-    altered, _ = KINDS["stripe"](DIGITS, random(), pixels=6.6)
+    altered, _ = PERTURBATIONS["stripe"](DIGITS, random(), pixels=6.6)
     expected = np.concatenate([255 - DIGITS[:, :, :7], DIGITS[:, :, 7:21], 255 - DIGITS[:, :, 21:]], axis=2)
     np.testing.assert_array_equal(altered, expected)
 
 
 @pytest.mark.parametrize("fraction", [0, 0.15, 0.9])
 def test_spatter_covers_just_the_fraction_and_nothing_else_changes(fraction):
-    altered, _ = KINDS["spatter"](NOISE, random(), fraction=fraction)
+    altered, _ = PERTURBATIONS["spatter"](NOISE, random(), fraction=fraction)
     mud = altered != NOISE
     np.testing.assert_allclose(mud.mean(axis=(1, 2)), fraction, atol=0.01)
     assert (altered[mud] == 63).all()
@@ -356,7 +356,7 @@ def test_spatter_falls_near_the_border_too():
 
 def test_dotted_line_runs_between_the_drawn_rows_in_every_other_pair_of_columns():
     blank = np.zeros((20, 28, 28), np.uint8)
-    altered, drawn = KINDS["dotted_line"](blank, random(), thickness=2)
+    altered, drawn = PERTURBATIONS["dotted_line"](blank, random(), thickness=2)
     assert (altered[:, :, np.arange(28) % 4 < 2] == 0).all()
     for image, left, right in zip(altered, drawn["left_row"], drawn["right_row"], strict=True):
         for column in (2, 7, 14, 27):
@@ -383,7 +383,7 @@ def test_zigzag_swings_two_pixels_about_its_axis_every_eight():
 def test_a_line_may_start_at_any_height_and_is_added_to_the_digit(name):
     lines, drawn = perturb(BLANK, name, random())
     assert (drawn["left_row"].min(), drawn["left_row"].max()) == pytest.approx((0, 27), abs=0.1)
-    altered, _ = KINDS[name](DIGITS, random())
+    altered, _ = PERTURBATIONS[name](DIGITS, random())
     np.testing.assert_array_equal(altered, np.minimum(DIGITS + lines[:10].astype(int), 255))
 
 
@@ -401,7 +401,7 @@ def test_lines_are_as_thick_as_asked(name, share, thickness):
 
 
 def test_edges_are_the_pixels_that_are_steeper_than_their_neighbours_uphill_and_downhill():
-    altered, _ = KINDS["edges"](DIGITS, random(), sigma=1)
+    altered, _ = PERTURBATIONS["edges"](DIGITS, random(), sigma=1)
     row, column = np.mgrid[1:29, 1:29]
     for image, outline in zip(DIGITS, altered, strict=True):
         gradient = np.gradient(ndimage.gaussian_filter(image.astype(float), 1, mode="constant", truncate=8))
@@ -415,7 +415,7 @@ def test_edges_are_the_pixels_that_are_steeper_than_their_neighbours_uphill_and_
 
 def test_edges_of_a_block_are_one_pixel_thick():
     block = np.pad(np.full((1, 17, 17), 255, np.uint8), ((0, 0), (6, 5), (6, 5)))
-    [outline], _ = KINDS["edges"](block, random())
+    [outline], _ = PERTURBATIONS["edges"](block, random())
     assert (np.count_nonzero(outline[:, 9:20], axis=0) == 2).all()
     assert (np.count_nonzero(outline[9:20], axis=1) == 2).all()
 
@@ -436,7 +436,7 @@ def no_range(images, rng, fraction=0.5):
 def test_a_kind_that_is_not_called_as_the_contract_says_is_refused_where_it_is_written(function):
     with pytest.raises(UserError, match=r"test_perturbations\.py: .*: expected \(images, rng, STRENGTH:"):
         perturbations.kind(function)
-    assert function.__name__ not in KINDS
+    assert function.__name__ not in PERTURBATIONS
 
 
 def augmented(augmentation, n=60):

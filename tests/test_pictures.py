@@ -11,7 +11,7 @@ from pictures import DIGITS, draw, encode, photograph
 from PIL import Image
 from scipy import ndimage
 
-from robustness.pictures import FORMATS, MAX_BYTES, PictureError, read_digit, to_mnist
+from mnist_moved.data.pictures import FORMATS, MAX_BYTES, PictureError, read_digit, to_mnist
 
 SEVEN = DIGITS[7]
 DRAWING = draw(SEVEN, 200, (300, 380), 50, 90)

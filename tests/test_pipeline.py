@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from project import ROOT, STAGES, Project, from_on, stages_run
 
-from robustness.mnist import load_split
-from robustness.params import Params
-from robustness.suites import load_suites
+from mnist_moved.data.idx import load_split
+from mnist_moved.params import Params
+from mnist_moved.data.test_sets import load_perturbed
 
 CODE = {stage: {dep for dep in entry["deps"] if dep.endswith(".py")} for stage, entry in STAGES.items()}
 
@@ -115,8 +115,8 @@ def test_the_baseline_is_an_experiment_that_is_compared_by_name_with_the_last_co
         assert re.search(rf" {name} +{before[name]} +{after[name]}", difference.stdout)
     assert max(map(len, difference.stdout.splitlines())) < 120
     # The same suites in each group on both sides, whether or not the augmentation is on.
-    assert re.search(r"augmentation_kinds +\d\S* +\d", difference.stdout)
-    assert re.search(rf"other_kinds +{before['rotate']} +{after['rotate']}", difference.stdout)
+    assert re.search(r"seen +\d\S* +\d", difference.stdout)
+    assert re.search(rf"unseen +{before['rotate']} +{after['rotate']}", difference.stdout)
 
     project.run("dvc plots diff")
     page = (project / "dvc_plots/index.html").read_text()
@@ -132,7 +132,7 @@ def test_recipes_are_compared_on_held_out_digits_without_training_again(project)
     ran = project.run("dvc exp run -S evaluate.split=validation")
     assert stages_run(ran) == from_on("perturb")
     held_out = load_split(project / "data/raw", "train").labels[-1000:]
-    for suite in load_suites(project / "data/perturbed").values():
+    for suite in load_perturbed(project / "data/perturbed").values():
         np.testing.assert_array_equal(suite.labels, held_out)
     accounts = project.read_json("metrics/evaluation.json")
     assert {account["count"] for account in accounts.values()} == {1000}
@@ -219,7 +219,7 @@ def test_every_stage_is_the_module_of_its_name():
 def imported(file):
     """The project files that a module imports when it is loaded, directly or through others, and itself.
 
-    Imports within functions do not count: see the reason at the one there is, in robustness/params.py.
+    Imports within functions do not count: see the reason at the one there is, in mnist_moved/params.py.
     """
     names = set()
     for node in ast.parse((ROOT / file).read_text()).body:
@@ -250,9 +250,9 @@ def test_a_stage_depends_on_exactly_the_settings_that_it_reads(stage):
 
 
 def test_imports_run_one_way_and_only_train_and_evaluate_wait_for_tensorflow():
-    keras = "robustness/quiet_keras.py"
+    keras = "mnist_moved/quiet_keras.py"
     assert {stage for stage in STAGES if keras in CODE[stage]} == {"train", "evaluate"}
     for stage in STAGES:
-        assert {file for file in CODE[stage] if not file.startswith("robustness/")} == {f"stages/{stage}.py"}
+        assert {file for file in CODE[stage] if not file.startswith("mnist_moved/")} == {f"stages/{stage}.py"}
     library = [str(path.relative_to(ROOT)) for path in (ROOT / "robustness").rglob("*.py")]
-    assert all(other.startswith("robustness/") for file in library for other in imported(file))
+    assert all(other.startswith("mnist_moved/") for file in library for other in imported(file))

@@ -13,9 +13,9 @@ import pytest
 from pictures import DIGITS, draw, encode, photograph
 from project import ROOT
 
-from robustness.artifacts import DATASET, MODEL, baseline_of
-from robustness.datasets import MNIST, write_dataset
-from robustness.pictures import FORMATS, SEVERAL
+from mnist_moved.paths import DATASET, MODEL, baseline_of
+from mnist_moved.data.datasets import MNIST, write_dataset
+from mnist_moved.data.pictures import FORMATS, SEVERAL
 
 RULES = 40 * (np.arange(400) % 40 < 2)[:, None]
 SPECKS = np.where(np.indices((400, 500)).max(axis=0) < 8, 0.2, 1)

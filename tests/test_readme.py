@@ -10,13 +10,13 @@ import yaml
 from project import ROOT
 
 from benchmarks.tables import accuracies, groups, write
-from robustness import perturbations
-from robustness.evaluation import CLEAN, LISTED, OTHERS
-from robustness.figures import breaks_at
-from robustness.params import load_params
-from robustness.runs import read_runs, read_side
-from robustness.significance import UNCLEAR, WORSE
-from robustness.sweeps.table import spread
+from mnist_moved import perturbations
+from mnist_moved.evaluation.metrics import CLEAN, SEEN, UNSEEN
+from mnist_moved.report.figures import breaks_at
+from mnist_moved.params import load_params
+from mnist_moved.evaluation.runs import read_runs, read_side
+from mnist_moved.evaluation.significance import UNCLEAR, WORSE
+from mnist_moved.sweeps.table import spread
 from scripts.compare import compare_runs
 
 RECIPE = ROOT / "benchmarks/recipe.csv"
@@ -51,8 +51,8 @@ def test_its_table_holds_what_five_seeds_gave(measured):
         "MNIST": ["clean"],
         "repositioned": ["repositioned"],
         "repositioned 112": ["repositioned_112"],
-        f"mean of {len(sets[LISTED])} sets altered in ways that it trains on": sets[LISTED],
-        f"mean of {len(sets[OTHERS])} sets altered in other ways": sets[OTHERS],
+        f"mean of {len(sets[SEEN])} sets altered in ways that it trains on": sets[SEEN],
+        f"mean of {len(sets[UNSEEN])} sets altered in other ways": sets[UNSEEN],
     }
     found = re.findall(r"^\| (\w.*?)(?:: .*?)? \| (.*) \| (.*) \| (.*) \|$", FOUND, re.MULTILINE)
     assert found[1:] == [
@@ -131,10 +131,10 @@ def test_a_setting_exists(setting):
 
 
 def test_the_new_kind_of_perturbation_works(monkeypatch):
-    [code] = re.findall(r"```python\n(@kind\n.*?)```", YOURS, re.DOTALL)
+    [code] = re.findall(r"```python\n(@perturbation\n.*?)```", YOURS, re.DOTALL)
     [settings] = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", YOURS, re.DOTALL))
     [suite] = settings["perturb"]["suites"].values()
-    monkeypatch.setattr(perturbations, "KINDS", dict(perturbations.KINDS))
+    monkeypatch.setattr(perturbations, "PERTURBATIONS", dict(perturbations.PERTURBATIONS))
     exec(code, vars(perturbations))
     images = np.full((2, 28, 28), 100, np.uint8)
     assert (perturbations.perturb(images, rng=np.random.default_rng(0), **suite)[0] == 30).all()
@@ -142,7 +142,7 @@ def test_the_new_kind_of_perturbation_works(monkeypatch):
 
 @pytest.mark.slow
 def test_the_new_network_keeps_the_contract(monkeypatch):
-    from robustness import networks
+    from mnist_moved.networks import architectures as networks
 
     [code] = re.findall(r"```python\n(@network\n.*?)```", YOURS, re.DOTALL)
     monkeypatch.setattr(networks, "NETWORKS", {})

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t, ttest_ind
 
-from robustness.significance import mcnemar, verdicts, welch, wilson_interval
+from mnist_moved.evaluation.significance import mcnemar, verdicts, welch, wilson_interval
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ import psutil
 import pytest
 from project import Project, from_on, stages_run, wait_for
 
-from robustness.sweeps.cluster import PRIVATE
+from mnist_moved.sweeps.cluster import PRIVATE
 
 SWEEP = "python -m scripts.sweep"
 SECRET = PRIVATE | {"RAY_AUTH_TOKEN": "0" * 64}  # of the cluster, and known to the command

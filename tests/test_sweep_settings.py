@@ -13,14 +13,14 @@ import yaml
 from matplotlib import pyplot as plt
 from project import ROOT, Project
 
-from robustness.command import UserError
-from robustness.evaluation import LISTED, OTHERS
-from robustness.figures import STYLE
-from robustness.stopwatch import Seconds, find_seconds
-from robustness.sweeps import cluster, repository
-from robustness.sweeps.settings import Trial, load_overridden, load_sweep, plan
-from robustness.sweeps.table import by_trial, describe, draw_sweep, rows_of
-from robustness.sweeps.trial import prepare
+from mnist_moved.command import UserError
+from mnist_moved.evaluation.metrics import SEEN, UNSEEN
+from mnist_moved.report.figures import STYLE
+from mnist_moved.networks.stopwatch import Seconds, find_seconds
+from mnist_moved.sweeps import cluster, repository
+from mnist_moved.sweeps.settings import Trial, load_overridden, load_sweep, plan
+from mnist_moved.sweeps.table import by_trial, describe, draw_sweep, rows_of
+from mnist_moved.sweeps.trial import prepare
 from scripts import sweep
 from scripts.sweep import planned, read_arguments
 
@@ -237,7 +237,7 @@ SUITES = pd.DataFrame(
     {
         "suite": ["clean", "repositioned", "rotate", "edges", "fog"],
         "kind": ["clean", "reposition", "rotate", "edges", "fog"],
-        "group": ["clean", LISTED, LISTED, OTHERS, OTHERS],
+        "group": ["clean", SEEN, SEEN, UNSEEN, UNSEEN],
         "images": "abc",
         "count": 100,
         "loss": 0.1,

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from robustness import checkpoint
-from robustness.checkpoint import digest, load_checkpoint, save_checkpoint
-from robustness.command import UserError
-from robustness.mnist import SPLITS, Digits, evaluation_digits, to_idx
-from robustness.networks import NETWORKS
-from robustness.params import Train
-from robustness.quiet_keras import keras
-from robustness.training import compiled, fit, split
+from mnist_moved.networks import checkpoint
+from mnist_moved.networks.checkpoint import digest, load_checkpoint, save_checkpoint
+from mnist_moved.command import UserError
+from mnist_moved.data.idx import SPLITS, Digits, evaluation_digits, to_idx
+from mnist_moved.networks.architectures import NETWORKS
+from mnist_moved.params import Train
+from mnist_moved.networks.quiet_keras import keras
+from mnist_moved.networks.training import compiled, fit, split
 
 RNG = np.random.default_rng(0)
 LABELS = np.tile(np.arange(10, dtype=np.uint8), 6)

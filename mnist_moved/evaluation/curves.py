@@ -1,0 +1,103 @@
+"""Curves: accuracy against the strength of a perturbation, of a network and the baseline, on the same
+digits."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from mnist_moved.data.idx import Digits
+from mnist_moved.data.test_sets import TestSet, images_digest
+from mnist_moved.evaluation.significance import wilson_interval
+from mnist_moved.networks import Predict
+from mnist_moved.perturbations import make_test_set
+
+
+def evenly(digits: Digits, count: int) -> Digits:
+    """At most so many digits, spread evenly over a set: the first half of MNIST's test set is the easier."""
+    there = len(digits.labels)
+    count = min(count, there)
+    chosen = np.arange(count) * there // count
+    return Digits(digits.images[chosen], digits.labels[chosen])
+
+
+def strengthen(
+    digits: Digits, seed: int, perturbation: str, strength: str, values: Sequence[float]
+) -> list[TestSet]:
+    """The digits perturbed at each value of a strength, with the same random draws at all of them.
+
+    So a curve is smooth because of the network, not because of luck. At the same seed and value, it is the
+    test set that is called as its perturbation.
+    """
+    return [make_test_set(digits, seed, perturbation, perturbation, **{strength: value}) for value in values]
+
+
+def measure_curves(
+    digits: Digits,
+    curves: Mapping[str, Mapping[str, Sequence[float]]],
+    seed: int,
+    network: Predict,
+    baseline: Predict,
+) -> pd.DataFrame:
+    """One row for each point of each curve: accuracy of the network with its 95 % interval, and the
+    baseline's.
+
+    curves, seed: as `perturb` has them in params.yaml. Points of the same images are predicted once: most
+    curves begin with the same, clean digits.
+    """
+    correct: dict[
+        str, tuple[np.ndarray, ...]
+    ] = {}  # by digest: bool (n,), of the network and of the baseline
+    rows = []
+    for perturbation, curve in tqdm(curves.items(), "curves", unit=" curves", disable=None):
+        [(strength, values)] = curve.items()
+        points = strengthen(digits, seed, perturbation, strength, values)
+        digests = [images_digest(point.images) for point in points]
+        new = {digest: point for digest, point in zip(digests, points, strict=True) if digest not in correct}
+        if new:
+            images = np.concatenate([point.images for point in new.values()])
+            labels = np.tile(digits.labels, (len(new), 1))
+            answers = [
+                predict(images).argmax(axis=1).reshape(labels.shape) for predict in (network, baseline)
+            ]
+            for number, digest in enumerate(new):
+                correct[digest] = tuple((answer[number] == digits.labels) for answer in answers)
+        for value, digest in zip(values, digests, strict=True):
+            right, baseline_right = correct[digest]
+            low, high = wilson_interval(right)
+            rows.append(
+                {
+                    "perturbation": perturbation,
+                    "strength": strength,
+                    "value": value,
+                    "images_digest": digest,
+                    "count": right.size,
+                    "accuracy": right.mean(),
+                    "accuracy_low": low,
+                    "accuracy_high": high,
+                    "baseline_accuracy": baseline_right.mean(),
+                }
+            )
+    return pd.DataFrame(rows).astype({"value": float})
+
+
+def examples_of(curves: pd.DataFrame, digit: Digits, seed: int) -> dict[str, dict[float, np.ndarray]]:
+    """The only image of `digit` at each point of each curve: PERTURBATION -> value -> uint8 (28, 28)."""
+    examples = {}
+    for perturbation, curve in curves.groupby("perturbation", sort=False):
+        values = curve["value"].tolist()
+        points = strengthen(digit, seed, perturbation, curve["strength"].iloc[0], values)
+        examples[perturbation] = {value: point.images[0] for value, point in zip(values, points, strict=True)}
+    return examples
+
+
+def mean_over_seeds(sweep: pd.DataFrame, setting: str, curves: pd.DataFrame) -> pd.Series:
+    """Mean accuracy of a setting of a sweep at the points that have the same images in `curves`.
+
+    sweep: rows of its table of curves. Returns a series by (perturbation, value), empty if no point is the
+    same.
+    """
+    points = curves[["perturbation", "value", "images_digest"]]
+    rows = sweep[sweep["setting"] == setting].merge(points)
+    return rows.groupby(["perturbation", "value"])["accuracy"].mean()

@@ -1,0 +1,20 @@
+"""Keras on TensorFlow without its start-up chatter: `from mnist_moved.networks.quiet_keras import keras`.
+
+TensorFlow writes some two dozen lines to the standard error stream while it starts, before any log level
+applies. They are held back, and shown after all if the start fails. Later errors are shown as ever.
+"""
+
+import os
+
+from mnist_moved.command import quiet_stderr
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors, but neither information nor warnings
+
+with quiet_stderr():
+    import keras
+    import tensorflow
+
+    tensorflow.config.list_physical_devices()  # looks for GPUs now, not in the middle of our own output
+
+__all__ = ["keras", "tensorflow"]

@@ -1,0 +1,75 @@
+"""Blur: frosted glass, and a camera that moved."""
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Interval
+
+from mnist_moved.data.idx import SIDE
+from mnist_moved.perturbations.contract import (
+    COLUMNS,
+    ROWS,
+    Strength,
+    flat_index,
+    per_image,
+    perturbation,
+    to_uint8,
+)
+
+
+@perturbation
+def glass_blur(
+    images: np.ndarray,
+    rng: np.random.Generator,
+    sigma: Annotated[float, Interval(ge=0, le=3), "pixels"] = 0.7,
+    displacement: Annotated[float, Interval(ge=0, le=4), "pixels"] = 1.5,
+) -> np.ndarray:
+    """Look through frosted glass: blur, show at every pixel one near it, blur again.
+
+    sigma: standard deviation of either Gaussian blur, in pixels.
+    displacement: how far away the pixel shown may lie, along either axis, in pixels. Distances are drawn
+        uniformly up to it and rounded to whole pixels.
+
+    MNIST-C swaps neighbours one after another, each swap waiting for the last; here all pixels look up their
+    neighbours at once, as the light through a pane of glass does.
+    """
+    blurred = blur(images.astype(np.float32), sigma)
+    chance = rng.random((len(images), 2, SIDE, SIDE), dtype=np.float32)
+    offset = np.rint(per_image(displacement)[:, None] * (2 * chance - 1))
+    row = np.clip(ROWS + offset[:, 0], 0, SIDE - 1)
+    column = np.clip(COLUMNS + offset[:, 1], 0, SIDE - 1)
+    return to_uint8(blur(blurred.take(flat_index(row, column, blurred)), sigma))
+
+
+@perturbation
+def motion_blur(
+    images: np.ndarray,
+    rng: np.random.Generator,
+    pixels: Annotated[float, Interval(ge=0, le=28)] = 7.0,
+) -> np.ndarray:
+    """Average the image along a straight path of this length, as if the camera moved during the exposure.
+
+    The direction of the path is drawn within 45 degrees of horizontal, as in MNIST-C.
+    """
+    degrees = 90 * rng.random(len(images)) - 45
+    slope = per_image(np.tan(np.radians(degrees)))
+    reach = per_image(pixels * np.cos(np.radians(degrees)) / 2)
+    steps = int(np.ceil(np.max(reach, initial=0)))
+    padded = np.pad(images.astype(np.float32), ((0, 0), (0, 0), (steps, steps)))
+    total, weights = np.float32(0), np.float32(0)
+    # No direction is steeper than 45 degrees, so one step a column leaves no gaps.
+    for step in range(-steps, steps + 1):
+        weight = np.clip(reach + 0.5 - abs(step), 0, 1)
+        between_rows = np.maximum(1 - np.abs(ROWS - step * slope - COLUMNS), 0)
+        total += weight * between_rows @ padded[:, :, steps + step : steps + step + SIDE]
+        weights += weight
+    return to_uint8(total / weights)
+
+
+def blur(values: np.ndarray, sigma: Strength) -> np.ndarray:
+    """Blur float32 images, shape (n, 28, 28), by a Gaussian of this standard deviation, black outside."""
+    distance = np.abs(ROWS - COLUMNS)
+    weights = np.exp(-0.5 * (distance / np.maximum(per_image(sigma), 1e-3)) ** 2)
+    # All rows are divided by what the middle one needs: near an edge, some light is spread out of the image.
+    weights /= weights[:, SIDE // 2].sum(axis=1).reshape(-1, 1, 1)
+    return weights @ values @ weights.swapaxes(1, 2)

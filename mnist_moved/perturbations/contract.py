@@ -1,0 +1,87 @@
+"""What a perturbation is, and the registry of all there are.
+
+The contract of a perturbation, `function(images, rng, **strengths) -> perturbed`:
+
+- `images`: uint8, shape (n, 28, 28), 0 = background, 255 = ink, n >= 0. It is never written to.
+- A strength is a keyword in a natural unit, with a default and, as its annotation, the range that params.yaml
+  may ask for and, unless its name says it, the unit. A call passes one number for all images, or an array of
+  shape (n,), one number an image.
+- It returns a new uint8 array of the same shape.
+- Random numbers come from one call to `rng` whose first axis is the image, or that reads the stream image
+  after image, and no image sees another. So a batch gives the same bytes as its images one at a time, the
+  first k images do not depend on n, and `perturb` may work in chunks.
+
+To add one, write such a function in a file of this folder and decorate it with `@perturbation`: params.yaml
+may name it then, and the tests find it in `PERTURBATIONS`.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, NamedTuple, get_origin
+
+import numpy as np
+
+from mnist_moved.command import UserError
+from mnist_moved.data.idx import SIDE
+
+PIXELS = np.arange(SIDE, dtype=np.float32)
+ROWS, COLUMNS = PIXELS[:, None], PIXELS[None, :]
+
+Strength = float | np.ndarray
+
+PERTURBATIONS: dict[str, Callable[..., np.ndarray]] = {}
+
+
+def perturbation(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """Enter `function` in `PERTURBATIONS` under its own name; UserError if its signature breaks the
+    contract."""
+    signature = inspect.signature(function)
+    images_and_rng, strengths = [*signature.parameters][:2], [*signature.parameters.values()][2:]
+    if images_and_rng != ["images", "rng"] or not all(
+        get_origin(each.annotation) is Annotated and each.default != each.empty for each in strengths
+    ):
+        raise UserError(
+            f"{inspect.getsourcefile(function)}: {function.__name__}: expected (images, rng, STRENGTH:"
+            f" Annotated[float, Interval(ge=LOW, le=HIGH)] = DEFAULT, ...), found {signature}"
+        )
+    PERTURBATIONS[function.__name__] = function
+    return function
+
+
+class Range(NamedTuple):
+    """What may be asked of a strength: from `low` to `high`, or else `default`; and in what unit."""
+
+    low: float
+    high: float
+    default: float
+    unit: str = ""  # "" where the name of the strength says it
+
+
+def ranges(perturbation: str) -> dict[str, Range]:
+    """The strengths of a perturbation, by name, from its signature; KeyError if there is no such
+    perturbation."""
+    strengths = {}
+    for each in list(inspect.signature(PERTURBATIONS[perturbation]).parameters.values())[2:]:
+        limits, *unit = each.annotation.__metadata__
+        strengths[each.name] = Range(limits.ge, limits.le, each.default, *unit)
+    return strengths
+
+
+# What most perturbations need
+
+
+def per_image(strength: Strength) -> np.ndarray:
+    """Return one number for all images, or one an image, as float32 that broadcasts against (n, 28, 28)."""
+    return np.asarray(strength, np.float32).reshape(-1, 1, 1)
+
+
+def to_uint8(values: np.ndarray) -> np.ndarray:
+    """Round, halves up, and saturate at 0 and 255."""
+    return np.clip(values + np.float32(0.5), 0, 255).astype(np.uint8)
+
+
+def flat_index(row: np.ndarray, column: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Return where whole coordinates, shape (1 or n, 28, 28), lie in the flattened images (n, side, side)."""
+    n, side, _ = images.shape
+    first_pixel = np.arange(n).reshape(-1, 1, 1) * side**2
+    return first_pixel + (row * side + column).astype(np.intp)

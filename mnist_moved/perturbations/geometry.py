@@ -1,0 +1,144 @@
+"""Geometry: the digit shrunk and moved (`reposition`), turned, leant, scaled, shifted."""
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Interval
+
+from mnist_moved.data.idx import SIDE
+from mnist_moved.perturbations.contract import (
+    COLUMNS,
+    ROWS,
+    Strength,
+    flat_index,
+    per_image,
+    perturbation,
+    to_uint8,
+)
+
+
+@perturbation
+def reposition(
+    images: np.ndarray,
+    rng: np.random.Generator,
+    canvas: Annotated[float, Interval(ge=28, le=280), "pixels"] = 56.0,
+) -> np.ndarray:
+    """Lay the image at a random place on an empty canvas, then shrink that to 28 x 28 by area averaging.
+
+    canvas: side of the canvas, in pixels. The image comes out at 28 / canvas of its size.
+
+    The place is drawn uniformly from all at which the image fits: at whole pixels of a canvas of a whole
+    number of pixels, anywhere on any other.
+    """
+    canvas = np.full(len(images), canvas, float)
+    room, share = canvas - SIDE, rng.random((len(images), 2)).T
+    top, left = np.where(canvas % 1 == 0, np.floor(share * (np.floor(room) + 1)), share * room)
+    return place(images, canvas, top, left)
+
+
+def place(images: np.ndarray, canvas: np.ndarray, top: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """Do what `reposition` does at a given place.
+
+    canvas: float (n,), side of each canvas in pixels; top, left: float (n,), where on it the upper left
+    corner of the image lies, in pixels.
+
+    The canvas is never built: area averaging is linear and separable, so that the result is, but for a
+    factor, R @ image @ C.T, where R[o, i] is the share of input row i that lies within output row o, and C
+    the same for columns.
+    """
+    shrunk = _shares(top, canvas) @ images.astype(np.float32)
+    shrunk = shrunk @ _shares(left, canvas).swapaxes(1, 2)
+    # Last, because sums of whole pixels are exact: rounding errors cannot tip a half up or down.
+    shrunk *= per_image((SIDE / canvas) ** 2)
+    return to_uint8(shrunk)
+
+
+def _shares(start: np.ndarray, canvas: np.ndarray) -> np.ndarray:
+    """Return the share of input pixel i that lies within output pixel o, along one axis: float32 (n, o, i).
+
+    start, canvas: float (n,), in pixels of the canvas, on which an output pixel is canvas / 28 long and the
+    first input pixel begins at `start`.
+    """
+    borders = np.arange(SIDE + 1) * canvas[:, None] / SIDE - start[:, None]
+    # The share of each input pixel before each border; between two borders lies an output pixel.
+    before = borders.astype(np.float32)[:, :, None] - COLUMNS
+    np.clip(before, 0, 1, out=before)
+    return before[:, 1:] - before[:, :-1]
+
+
+@perturbation
+def rotate(
+    images: np.ndarray,
+    rng: np.random.Generator,
+    degrees: Annotated[float, Interval(ge=0, le=180)] = 30.0,
+) -> np.ndarray:
+    """Turn the image about its centre, one way or the other."""
+    degrees = degrees * _signs(rng, len(images), 1)[0]
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return _resample(images, row=(cosine, sine, 0), column=(-sine, cosine, 0))
+
+
+@perturbation
+def shear(
+    images: np.ndarray,
+    rng: np.random.Generator,
+    degrees: Annotated[float, Interval(ge=0, le=60)] = 23.0,
+) -> np.ndarray:
+    """Slide rows sideways, so that upright strokes lean by this angle to one side or the other."""
+    degrees = degrees * _signs(rng, len(images), 1)[0]
+    return _resample(images, row=(1, 0, 0), column=(np.tan(np.radians(degrees)), 1, 0))
+
+
+@perturbation
+def scale(
+    images: np.ndarray,
+    rng: np.random.Generator,
+    factor: Annotated[float, Interval(ge=0.2, le=1.4)] = 0.7,
+) -> np.ndarray:
+    """Shrink (factor < 1) or enlarge (factor > 1) the image about its centre."""
+    inverse = 1 / np.asarray(factor, float)
+    return _resample(images, row=(inverse, 0, 0), column=(0, inverse, 0))
+
+
+@perturbation
+def translate(
+    images: np.ndarray,
+    rng: np.random.Generator,
+    pixels: Annotated[float, Interval(ge=0, le=14)] = 3.0,
+) -> np.ndarray:
+    """Move the image this far along both axes, in one of the four diagonal directions."""
+    down, right = pixels * _signs(rng, len(images), 2)
+    return _resample(images, row=(1, 0, -down), column=(0, 1, -right))
+
+
+def _signs(rng: np.random.Generator, n: int, count: int) -> np.ndarray:
+    """Draw `count` signs an image: float64, shape (count, n), -1 or 1."""
+    return np.where(rng.random((n, count)) < 0.5, -1.0, 1.0).T
+
+
+def _resample(images: np.ndarray, row: tuple[Strength, ...], column: tuple[Strength, ...]) -> np.ndarray:
+    """Map the images affinely: bilinear interpolation, black outside.
+
+    row, column: (a, b, c), each a number or shape (n,). With y and x counted from the centre of the image,
+    output pixel (y, x) shows the image at row a * y + b * x + c, and the same for columns.
+    """
+    # A frame of zeros: coordinates outside the image are clipped into it.
+    padded = np.pad(images.astype(np.float32), ((0, 0), (1, 2), (1, 2)))
+    row, row_part = _whole_and_part(*map(per_image, row))
+    column, column_part = _whole_and_part(*map(per_image, column))
+    index = flat_index(row, column, padded)
+    below = padded.shape[1]
+    upper = padded.take(index)
+    upper += column_part * (padded.take(index + 1) - upper)
+    lower = padded.take(index + below)
+    lower += column_part * (padded.take(index + below + 1) - lower)
+    return to_uint8(upper + row_part * (lower - upper))
+
+
+def _whole_and_part(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a * y + b * x + c as an index into the padded image, rounded down, and the remainder."""
+    centre = (SIDE - 1) / 2
+    coordinate = a * (ROWS - centre) + (b * (COLUMNS - centre) + (c + centre + 1))
+    np.clip(coordinate, 0, SIDE + 1, out=coordinate)
+    whole = np.floor(coordinate)
+    return whole, coordinate - whole

@@ -1,0 +1,90 @@
+"""This repository, as a sweep sees it: what is sent to a trial, and the experiments that came back."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+from mnist_moved.command import UserError
+from mnist_moved.files import whole_file
+from mnist_moved.git import git, head
+from mnist_moved.networks.stopwatch import Seconds
+
+SECONDS = Path(".dvc/tmp/sweeps.csv")
+
+
+def clean_commit(but: Iterable[str | Path]) -> str:
+    """The commit that is checked out; UserError if files differ from it, `but` for these."""
+    own = {os.path.relpath(path) for path in but}
+    changed = git("diff", "--name-only", "--relative", "-z", "HEAD").decode().split("\0")
+    changed = [name for name in changed if name and name not in own]
+    if changed:
+        names = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+        raise UserError(
+            f"a trial runs what is committed, and {names} differ from the last commit; commit them"
+            " (git commit -a), or put them aside (git stash)"
+        )
+    return head()
+
+
+def author() -> tuple[str, str]:
+    """Name and address of whoever made the last commit, to go with its experiments."""
+    name, address = git("log", "-1", "--format=%cn%x00%ce").decode().strip().split("\0")
+    return name, address
+
+
+def history() -> bytes:
+    """The last commit with all before it, as a file from which git can clone; UserError if one is lacking."""
+    if git("rev-parse", "--is-shallow-repository").strip() == b"true":
+        raise UserError(
+            "this clone lacks older commits, without which git cannot pass it on: git fetch --unshallow"
+        )
+    return git("bundle", "create", "--quiet", "-", "HEAD")
+
+
+def data() -> dict[str, bytes]:
+    """MNIST and the perturbed test sets as they lie in DVC's cache: content by path within it.
+
+    With the very same images everywhere, the results of all machines can be compared. Raises UserError if one
+    that dvc.lock names is missing.
+    """
+    try:
+        with Repo() as repo:
+            objects = set().union(*repo.used_objs(["download", "perturb"]).values())
+            paths = [Path(repo.cache.local.oid_to_path(each.value)) for each in objects]
+        return {os.path.relpath(path, cache()): path.read_bytes() for path in paths}
+    except (FileNotFoundError, DvcException) as error:
+        raise UserError(f"{cache()} lacks data; `dvc repro perturb` makes them anew ({error})") from None
+
+
+def cache() -> Path:
+    """The folder of DVC's cache."""
+    with Repo() as repo:
+        return Path(repo.cache.local_cache_dir)
+
+
+def adopt(bundle: bytes, objects: Mapping[str, bytes], into: Path) -> None:
+    """Take in an experiment, its objects into DVC's cache, then its commit, each whole or not at all."""
+    for path, content in objects.items():
+        with whole_file(into / path) as partial:
+            partial.write_bytes(content)
+    header, _, pack = bundle.partition(b"\n\n")  # not `git fetch`, which looks at every ref there is
+    commit, ref = header.decode().splitlines()[-1].split()
+    git("unpack-objects", "-q", stdin=pack)
+    git("update-ref", ref, commit, "")  # "": only if there is none of that name yet
+
+
+def note(commit: str, name: str, seconds: Seconds) -> None:
+    """Remember on this machine, in DVC's own notes, how long the training of an experiment took."""
+    SECONDS.parent.mkdir(exist_ok=True)
+    with open(SECONDS, "a", encoding="utf-8") as file:
+        file.write(f"{commit},{name},{seconds.wall},{seconds.cpu}\n")
+
+
+def noted(commit: str) -> dict[str, Seconds]:
+    """How long the training of each experiment on this commit took, where that is known."""
+    lines = SECONDS.read_text(encoding="utf-8").splitlines() if SECONDS.exists() else []
+    rows = [line.split(",") for line in lines]
+    return {name: Seconds(float(wall), float(cpu)) for of, name, wall, cpu in rows if of == commit}

@@ -1,0 +1,111 @@
+"""Pictures in folders become a test set, or it is said what is wrong with them; other writers are one too."""
+
+import numpy as np
+import pytest
+from pictures import DIGITS, draw, encode, photograph
+
+from mnist_moved.command import UserError
+from mnist_moved.data.datasets import FASHION_MNIST, MNIST
+from mnist_moved.data.external import read_external, read_folder, read_other_writers
+from mnist_moved.data.pictures import read_digit
+from mnist_moved.data.test_sets import load_test_set, save_test_set
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of pictures: a drawing and a photo of a three, and a seven of MNIST."""
+    folder = tmp_path / "own"
+    for name, content in {
+        "3/drawing.png": encode(draw(DIGITS[3])),
+        "3/monday/photo.jpg": photograph(draw(DIGITS[3], paper=220, ink=50)),
+        "7/mnist.png": encode(DIGITS[7]),
+        ".gitkeep": b"",
+        "7/.DS_Store": b"what a system leaves",
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def test_the_digits_of_other_writers_look_like_those_of_mnist(tmp_path):
+    others = read_other_writers()
+    assert others.images.shape == (1797, 28, 28)
+    assert (others.images.dtype, others.labels.dtype) == (np.uint8, np.uint8)
+    assert np.bincount(others.labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # UCI's
+    assert {*np.unique(others.labels)} == {*range(10)}
+    # As in MNIST, ink keeps to the middle and covers some fifth of it.
+    assert (others.images[:, [0, 1, 26, 27]] > 0).mean() < 0.01
+    assert 0.1 < (others.images > 127).mean() < 0.25
+    save_test_set(tmp_path / "others.npz", others)
+    np.testing.assert_equal(load_test_set(tmp_path / "others.npz"), others)
+
+
+def test_a_folder_of_pictures_is_read_as_predict_reads_each(folder, capsys):
+    suite = read_folder(folder, MNIST)
+    assert suite.labels.tolist() == [3, 3, 7]
+    assert suite.strengths == {"pictures": str(folder)}
+    drawing = read_digit((folder / "3/drawing.png").read_bytes()).image
+    np.testing.assert_array_equal(suite.images, [drawing, suite.images[1], DIGITS[7]])
+    assert capsys.readouterr().out == ""
+
+
+def test_classes_may_be_called_by_name_and_a_thing_is_as_large_as_in_its_data_set(folder):
+    (folder / "3").rename(folder / "Dress")
+    suite = read_folder(folder, FASHION_MNIST)
+    assert suite.labels.tolist() == [7, 3, 3]
+    heights = [np.flatnonzero(image.any(axis=1)).size for image in suite.images]
+    assert heights[0] == 20  # one of MNIST, which stays as it is
+    assert min(heights[1:]) >= 27
+
+
+def test_a_picture_that_cannot_be_read_is_named_counted_and_left_out(folder, capsys):
+    (folder / "7/notes.txt").write_text("seven")
+    (folder / "7/blank.png").write_bytes(encode(np.full((50, 50), 255)))
+    assert read_folder(folder, MNIST).labels.tolist() == [3, 3, 7]
+    head, *reasons = capsys.readouterr().out.splitlines()
+    assert head == f"{folder}: 2 of 5 pictures left out"
+    assert reasons[0] == f"  {folder}/7/blank.png: expected ink on paper, found a blank picture"
+    assert reasons[1].startswith(f"  {folder}/7/notes.txt: expected an image (")
+
+
+def test_an_empty_folder_says_nothing(tmp_path, capsys):
+    (tmp_path / ".gitkeep").touch()
+    (tmp_path / "3").mkdir()
+    assert read_folder(tmp_path, MNIST) is None
+    assert capsys.readouterr().out == ""
+
+
+def test_if_none_can_be_read_it_is_an_error(tmp_path):
+    (tmp_path / "3").mkdir()
+    (tmp_path / "3/notes.txt").write_text("three")
+    with pytest.raises(UserError, match="expected pictures, found 1 files of which none can be read"):
+        read_folder(tmp_path, MNIST)
+
+
+@pytest.mark.parametrize("wrong", ["10/a.png", "three/a.png", "a.png", "10"])
+def test_what_is_no_class_is_refused(folder, wrong):
+    if wrong.endswith(".png"):
+        (folder / wrong).parent.mkdir(exist_ok=True)
+        (folder / wrong).write_bytes(encode(DIGITS[3]))
+    else:
+        (folder / wrong).mkdir()
+    with pytest.raises(UserError, match=rf"expected a folder for each class, 0 to 9; found {wrong[:2]}"):
+        read_folder(folder, MNIST)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_link_may_lead_to_a_picture_within_the_folder_and_nowhere_else(folder, tmp_path, inside):
+    (tmp_path / "secret.png").write_bytes(encode(DIGITS[3]))
+    target = folder / "3/drawing.png" if inside else tmp_path / "secret.png"
+    (folder / "3/link.png").symlink_to(target)
+    if inside:
+        assert read_folder(folder, MNIST).labels.tolist() == [3, 3, 3, 7]
+        return
+    with pytest.raises(UserError, match=r"3/link\.png: expected a picture or a folder, found a link out of"):
+        read_folder(folder, MNIST)
+
+
+def test_digits_are_no_test_set_for_a_network_that_knows_none(folder):
+    assert read_external("scikit-learn", FASHION_MNIST) is None
+    assert read_external("scikit-learn", MNIST).labels.size == 1797
+    assert read_external(str(folder), MNIST).labels.size == 3
