@@ -1,16 +1,17 @@
 # make repro    set up and run the pipeline: dvc repro
 # make app      set up, and serve a page on which to try digits of your own
 # make notebook set up, and open notebooks/explore.ipynb in JupyterLab
-# make test     set up and run all tests; make test-fast, those without a pipeline or a browser
+# make test     set up and run the tests; make test-fast, those without a pipeline or a browser; make test-all,
+#               also those that guard against other people's releases, as the code host does every night
 # make lint     check the style of the code, and the workflows
-# make review   what the results differ in from BASE, a revision: review/summary.md, review/pictures/
+# make review   what the results differ in from BASE, a revision: review/summary.md, review/figures/
 # make lock     renew requirements*.txt from requirements*.in (needs uv)
 # make clean    remove the environment and the data; results stay in git and in DVC's cache
 
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 INSTALL := python -m pip install -qq --disable-pip-version-check --compile --requirement
-AT_ONCE := --numprocesses 2 --dist loadfile # two files of tests
+AT_ONCE := --numprocesses 2 --dist loadfile --no-loadscope-reorder # two files of tests, the longest first
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" --quiet
 
@@ -29,6 +30,9 @@ test: .venv/installed-app .venv/installed-sweep .venv/installed-models .venv/ins
 test-fast: .venv/installed
 	pytest $(AT_ONCE) -m "not slow"
 
+test-all: .venv/installed-app .venv/installed-sweep .venv/installed-models .venv/installed-notebook
+	pytest $(AT_ONCE) --every
+
 lint: .venv/installed
 	ruff check .
 	ruff format --check .
@@ -36,9 +40,9 @@ lint: .venv/installed
 
 BASE ?= main
 review: .venv/installed
-	@rm -rf review && mkdir -p review/pictures
+	@rm -rf review && mkdir -p review/figures
 	@(dvc metrics diff --md $(BASE) HEAD && python -m scripts.compare --md $(BASE) HEAD) > review/summary.md
-	@git diff --name-only --diff-filter=d $(BASE) HEAD -- '*.png' | tar -cf - -T - | tar -xf - -C review/pictures
+	@git diff --relative --name-only --diff-filter=d $(BASE) HEAD -- '*.png' | tar -cf - -T - | tar -xf - -C review/figures
 
 .venv/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Python 3.11, 3.12 or 3.13 is needed, found " + sys.version.split()[0] + "; name one, as in: make repro PYTHON=python3.12")'
@@ -62,4 +66,4 @@ lock:
 clean:
 	rm -rf .venv data/raw data/perturbed models/checkpoint.keras dvc_plots review
 
-.PHONY: repro app notebook test test-fast lint review lock clean
+.PHONY: repro app notebook test test-fast test-all lint review lock clean

@@ -8,7 +8,6 @@ Needs the packages in requirements-app.txt. Where `download.dataset` is not MNIS
 The page loads nothing from elsewhere; no picture leaves your machine or is written to disk.
 """
 
-import argparse
 import base64
 import binascii
 import inspect
@@ -18,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from mnist_moved.command import UserError, end_in_one_line, run
+from mnist_moved.command import UserError, end_in_one_line, make_parser, run
 
 end_in_one_line()
 try:
@@ -208,12 +207,7 @@ def buttons(examples: TestSet, classes: Sequence[str]) -> list[dict[str, Any]]:
     """What page/pad.html shows of images of the test set to begin with: one of each class, then hard ones."""
     labels = examples.labels.tolist()
     return [
-        {
-            "picture": data_url(image),
-            "label": label,
-            "name": classes[label],
-            "hard": label in labels[:place],
-        }
+        {"picture": data_url(image), "label": label, "name": classes[label], "hard": label in labels[:place]}
         for place, (image, label) in enumerate(zip(examples.images, labels, strict=True))
     ]
 
@@ -307,7 +301,7 @@ def build_page(answers: Answers, examples: TestSet) -> gr.Blocks:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser("python app.py", description="Try your own digit in a browser.")
+    parser = make_parser("python app.py", __doc__)
     parser.add_argument("--host", default="127.0.0.1", help="where to serve (default: this machine only)")
     parser.add_argument("--port", default=7860, type=int, help="port to serve at (default: 7860)")
     arguments = parser.parse_args()

@@ -9,7 +9,6 @@ because a process remembers only the most memory that it ever held; the first ro
 and NumPy take. Times are CPU seconds, which other work on the machine disturbs less than wall time.
 """
 
-import argparse
 import multiprocessing
 import resource
 import sys
@@ -17,7 +16,7 @@ import time
 
 import numpy as np
 
-from mnist_moved.command import run
+from mnist_moved.command import make_parser, run
 from mnist_moved.data.idx import load_split
 from mnist_moved.params import load_params
 from mnist_moved.paths import RAW
@@ -40,7 +39,7 @@ def measure(n: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser("python -m benchmarks.load", description="See benchmarks/README.md.")
+    parser = make_parser("python -m benchmarks.load", __doc__)
     parser.add_argument("--digits", type=int, nargs="+", default=[60_000, 300_000, 600_000])
     print("| digits | CPU seconds | peak memory, MiB | above no digits, bytes a digit |\n|---|---|---|---|")
     nothing = None

@@ -6,7 +6,6 @@ Needs requirements-app.txt, Chromium and its driver, and the network that `dvc r
 each thing so many times, while the page shows bars, curves and maps of both networks. Prints Markdown.
 """
 
-import argparse
 import shutil
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from selenium import webdriver
 
-from mnist_moved.command import UserError, run
+from mnist_moved.command import UserError, make_parser, run
 
 PORT = 7861
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1280,1000"]
@@ -60,11 +59,7 @@ def choose(browser: webdriver.Chrome, name: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.page",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("python -m benchmarks.page", __doc__)
     parser.add_argument("--changes", type=int, default=20, help="of each thing")
     changes = parser.parse_args().changes
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")

@@ -10,7 +10,6 @@ wall time. All of it runs on one core, so that on an idle machine the clock show
 of three runs. The last line is the most memory that the process held at any time.
 """
 
-import argparse
 import resource
 import sys
 import time
@@ -21,7 +20,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from mnist_moved.command import run
+from mnist_moved.command import make_parser, run
 from mnist_moved.data.idx import load_split
 from mnist_moved.params import load_params
 from mnist_moved.paths import RAW
@@ -98,7 +97,7 @@ def peak_mebibytes() -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser("python -m benchmarks.perturb", description="See benchmarks/README.md.")
+    parser = make_parser("python -m benchmarks.perturb", __doc__)
     parser.add_argument("--digits", type=int, default=10_000, help="how many a test set has")
     count = parser.parse_args().digits
     perturbed = {

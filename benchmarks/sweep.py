@@ -8,7 +8,6 @@ other, all with one thread each. The second watches the process of `python -m sc
 experiments of stages that do nothing, in a clone of its own. Prints Markdown.
 """
 
-import argparse
 import itertools
 import os
 import resource
@@ -23,7 +22,7 @@ import pandas as pd
 import psutil
 import yaml
 
-from mnist_moved.command import run
+from mnist_moved.command import make_parser, run
 from mnist_moved.git import head
 from mnist_moved.sweeps import cluster, repository
 from mnist_moved.sweeps.settings import Trial, plan
@@ -130,11 +129,7 @@ def bookkeeping(trials: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.sweep",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("python -m benchmarks.sweep", __doc__)
     parser.add_argument("--rounds", type=int, default=3, help="how often each is timed")
     parser.add_argument("--trials", type=int, help="that do nothing; to watch the sweep itself")
     arguments = parser.parse_args()

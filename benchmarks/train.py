@@ -7,13 +7,12 @@ They take turns, an epoch each, so that a noisy machine hits all alike; CPU seco
 beside wall seconds. How good they become is another question, which `python -m scripts.sweep main` answers.
 """
 
-import argparse
 import time
 
 import pandas as pd
 from tqdm import tqdm
 
-from mnist_moved.command import run
+from mnist_moved.command import make_parser, run
 from mnist_moved.data.idx import Digits, load_split
 from mnist_moved.networks.training import fit, training_and_validation
 from mnist_moved.params import Train
@@ -56,11 +55,7 @@ def describe(epochs: pd.DataFrame) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.train",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("python -m benchmarks.train", __doc__)
     parser.add_argument("--seeds", type=int, default=5, help="runs of each contestant")
     arguments = parser.parse_args()
     settings = load_sweep("main").settings

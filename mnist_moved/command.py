@@ -16,9 +16,15 @@ class UserError(Exception):
 
 def run_stage(main: Callable[[], None], manual: str | None) -> None:
     """Run a stage, which takes no arguments but --help; manual: the docstring of its module."""
-    parser = argparse.ArgumentParser(description=manual, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.parse_args()
+    make_parser(None, manual).parse_args()
     run(main)
+
+
+def make_parser(program: str | None, manual: str | None) -> argparse.ArgumentParser:
+    """A parser of the arguments of a program; manual: the docstring of its module, which --help shows."""
+    return argparse.ArgumentParser(
+        program, description=manual, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
 
 
 @contextmanager

@@ -6,11 +6,9 @@ Those of MNIST and Fashion-MNIST are in git; a data set of one's own needs this 
 download`. Its settings are those of the baseline in sweeps.yaml, and all others those of params.yaml.
 """
 
-import argparse
-
 from tqdm import tqdm
 
-from mnist_moved.command import run
+from mnist_moved.command import make_parser, run
 from mnist_moved.data.datasets import read_dataset
 from mnist_moved.data.idx import load_split
 from mnist_moved.networks.saving import save_network
@@ -20,12 +18,7 @@ from mnist_moved.sweeps.settings import load_overridden, load_sweep
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        "python -m scripts.baseline",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.parse_args()
+    make_parser("python -m scripts.baseline", __doc__).parse_args()
     example = load_overridden(load_sweep("main").settings["baseline"])
     params = example.train.model_copy(update={"network_options": {}})  # those of another network
     path = baseline_of(read_dataset().name)

@@ -14,7 +14,6 @@ means. Both are adjusted for the number of test sets (Benjamini and Hochberg 199
 perturbation, at what strength either side breaks.
 """
 
-import argparse
 import json
 from collections.abc import Iterator, Mapping
 
@@ -23,19 +22,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mnist_moved.command import UserError, run
+from mnist_moved.command import UserError, make_parser, run
 from mnist_moved.evaluation.breaking import breaking_points, mean_in_words
 from mnist_moved.evaluation.metrics import SEEN, UNSEEN
 from mnist_moved.evaluation.runs import WORKSPACE, Run, read_runs
-from mnist_moved.evaluation.significance import (
-    BETTER,
-    STEP,
-    WORSE,
-    lost_and_gained,
-    mcnemar,
-    verdicts,
-    welch,
-)
+from mnist_moved.evaluation.significance import BETTER, STEP, WORSE, lost_and_gained, mcnemar, verdicts, welch
 from mnist_moved.files import whole_file
 from mnist_moved.params import load_params
 from mnist_moved.report.figures import BLUE, RED, STYLE, subplots
@@ -205,13 +196,7 @@ def breaking_as_text(curves: Pairs, limit: float) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns=f"below {limit:.0%} from")
 
 
-def as_json(
-    before: str,
-    after: str,
-    table: pd.DataFrame,
-    curves: Pairs,
-    limit: float,
-) -> str:
+def as_json(before: str, after: str, table: pd.DataFrame, curves: Pairs, limit: float) -> str:
     """All that is said in words, in numbers: accuracies as shares, and breaking points run by run, null where
     a run does not break."""
     breaking = {
@@ -243,11 +228,7 @@ def left_out(before: list[Run], after: list[Run], compared: pd.Index) -> Iterato
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.compare",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("python -m scripts.compare", __doc__)
     parser.add_argument(
         "before",
         help="a revision, an experiment, or a copy of plots/evaluation/; or several runs: a quoted pattern of"

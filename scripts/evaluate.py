@@ -19,7 +19,7 @@ from pathlib import Path
 import matplotlib
 import pandas as pd
 
-from mnist_moved.command import UserError, run
+from mnist_moved.command import UserError, make_parser, run
 from mnist_moved.data.datasets import read_dataset
 from mnist_moved.data.idx import Digits, evaluation_digits
 from mnist_moved.data.test_sets import CLEAN, EXTERNAL, HEADLINE, TestSet, images_digest, load_test_sets
@@ -36,11 +36,7 @@ from mnist_moved.report.wording import with_unit
 
 
 def read_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        "python -m scripts.evaluate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("python -m scripts.evaluate", __doc__)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a .keras or .onnx file")
     parser.add_argument("--scale", choices=SCALES, help="of grey, on which the networks were trained")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to keep tables and figures")

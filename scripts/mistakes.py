@@ -6,7 +6,6 @@
 Writes one page that needs nothing else, dvc_plots/mistakes_NAME.html.
 """
 
-import argparse
 import webbrowser
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from mnist_moved.command import UserError, run
+from mnist_moved.command import UserError, make_parser, run
 from mnist_moved.data.datasets import read_dataset
 from mnist_moved.data.pictures import data_url
 from mnist_moved.data.test_sets import CLEAN, TestSet, load_test_sets
@@ -59,11 +58,7 @@ def list_mistakes(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.mistakes",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("python -m scripts.mistakes", __doc__)
     parser.add_argument("name", help=f"{CLEAN}, or one of perturb.test_sets")
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
     arguments = parser.parse_args()

@@ -9,22 +9,18 @@ could not be (a line each on the standard error stream says why, and the others 
 or there is no network; 2, the command line is wrong.
 """
 
-import argparse
 import json
 import sys
 
 import numpy as np
 
-from mnist_moved.command import run
+from mnist_moved.command import make_parser, run
 from mnist_moved.data.datasets import read_dataset
 from mnist_moved.data.pictures import FORMATS, MAX_BYTES, SEVERAL, PictureError, read_digit
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        "python -m scripts.predict",
-        description="Name the handwritten digit, or whatever the network knows, in each picture.",
-    )
+    parser = make_parser("python -m scripts.predict", __doc__)
     parser.add_argument("files", nargs="+", metavar="FILE", help=", ".join(FORMATS))
     parser.add_argument("--json", action="store_true", help="print a list of predictions, for machines")
     arguments = parser.parse_args()

@@ -20,7 +20,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from mnist_moved import git
-from mnist_moved.command import UserError, run
+from mnist_moved.command import UserError, make_parser, run
 from mnist_moved.files import whole_file
 from mnist_moved.networks.stopwatch import find_seconds
 from mnist_moved.paths import CURVES, PARAMS, TEST_SETS, curves_of
@@ -34,11 +34,7 @@ LOCK = Path("requirements.txt")
 
 
 def read_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.sweep",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("python -m scripts.sweep", __doc__)
     parser.add_argument("sweep", nargs="?", help="one of sweeps.yaml")
     parser.add_argument(
         "-S", "--set-param", action="append", default=[], metavar="KEY=VALUES", help="as for `dvc exp run`"

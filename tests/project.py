@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -32,6 +33,21 @@ class Project:
 
     def __truediv__(self, path):
         return self.folder / path
+
+    def begin(self):
+        """Make the folder a git repository."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.run("git init --quiet")
+        self.run("git config user.name Test")
+        self.run("git config user.email test@example.org")
+
+    def begin_with_files_of(self, other):
+        """Make the folder a git repository with all files of another that git does not ignore."""
+        for file in other.run("git ls-files -z --cached --others --exclude-standard").stdout.split("\0"):
+            if (other / file).is_file():
+                (self / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(other / file, self / file)
+        self.begin()
 
     def run(self, command, code=0):
         """Run a command to its end and return it; fail, with its output, if its exit code is another."""

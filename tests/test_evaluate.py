@@ -1,100 +1,83 @@
 """`python -m scripts.evaluate` measures a network from anywhere as the pipeline measures its own."""
 
 import shutil
+import sys
 
 import pandas as pd
 import pytest
-from project import ROOT
 
-from mnist_moved.evaluation.curves import breaking_points
-from mnist_moved.report.figures import broken_at
+from mnist_moved.command import UserError
+from mnist_moved.evaluation.breaking import breaking_points, in_words
 from mnist_moved.params import load_params
-from scripts.evaluate import identity
+from scripts.evaluate import identity, main
 
 
-@pytest.fixture(scope="module")
-def judged(finished, tmp_path_factory):
-    """Where it put what it measured of the run's own network and of the baseline, and what it printed."""
-    folder = tmp_path_factory.mktemp("judged")
-    shutil.copy(finished / "models/model.keras", folder / "mine.keras")
-    shutil.copy(finished / "models/baselines/mnist.keras", folder / "example.keras")
-    files = f"{folder}/mine.keras {folder}/example.keras"
-    options = f"--out {folder} --table {folder}/models.csv"
-    said = finished.run(f"python -m scripts.evaluate {files} {options}").stdout
-    return folder, said
+@pytest.fixture
+def evaluate(finished, monkeypatch, capsys):
+    """Run the command where the pipeline ran; what it prints."""
+    monkeypatch.chdir(finished.folder)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["evaluate", *map(str, arguments)])
+        main()
+        return capsys.readouterr().out
+
+    return run
 
 
-def test_the_network_of_the_run_gets_the_very_tables_of_the_run(judged, finished):
-    folder, said = judged
+def test_the_network_of_the_run_gets_its_very_tables_beside_the_baseline(evaluate, finished, tmp_path):
+    shutil.copy(finished / "models/model.keras", tmp_path / "mine.keras")
+    shutil.copy(finished / "models/baselines/mnist.keras", tmp_path / "example.keras")
+    files, leaderboard = (tmp_path / "mine.keras", tmp_path / "example.keras"), tmp_path / "models.csv"
+    said = evaluate(*files, "--out", tmp_path, "--leaderboard", leaderboard)
+
     assert "mine.keras: images (n, 28, 28), 0 to 255, to probabilities; " in said
-    tables = {path.relative_to(folder / "mine"): path for path in (folder / "mine").rglob("*.csv")}
-    there = {
-        path.relative_to(finished / "plots/evaluation")
-        for path in (finished / "plots/evaluation").rglob("*.csv")
-    }
-    assert set(tables) == there
-    for name, path in tables.items():
-        assert path.read_text() == (finished / "plots/evaluation" / name).read_text()
-    for picture in ("accuracy_by_test_set.png", "accuracy_by_strength.png"):
-        assert (folder / "mine" / picture).read_bytes().startswith(b"\x89PNG")
+    there = finished / "plots/evaluation"
+    tables = {path.relative_to(there) for path in there.rglob("*.csv")}
+    assert {path.relative_to(tmp_path / "mine") for path in (tmp_path / "mine").rglob("*.csv")} == tables
+    for name in tables:
+        assert (tmp_path / "mine" / name).read_text() == (there / name).read_text()
+    for figure in ("accuracy_by_test_set.png", "accuracy_by_strength.png"):
+        assert (tmp_path / "mine" / figure).read_bytes().startswith(b"\x89PNG")
 
-
-def test_it_prints_each_set_beside_this_network_and_the_baseline(judged, finished):
-    accounts = finished.read_json("metrics/evaluation.json")
-    rows = [line.split() for line in judged[1].splitlines()]
-    own, own_breaks, example, _ = [row for row in rows if row[:1] == ["rotate"]]
-    ours, baseline = (f"{accounts['rotate'][key]:.2%}" for key in ("accuracy", "baseline_accuracy"))
+    account = finished.read_json("metrics/evaluation.json")["rotate"]
+    own, own_breaks, example, _ = [line.split() for line in said.splitlines() if line.startswith("rotate ")]
+    ours, baseline = (f"{account[key]:.2%}" for key in ("accuracy", "baseline_accuracy"))
     assert own == ["rotate", ours, ours, baseline]
     assert example == ["rotate", baseline, ours, baseline]
-    curves = pd.read_csv(finished / "plots/evaluation/curves.csv")
-    point = breaking_points(curves, 0.95)["rotate"]
-    breaks = broken_at(point, [0, 30, 90])
+    point = breaking_points(pd.read_csv(there / "curves.csv"), 0.95)["rotate"]
+    breaks = in_words(point, [0, 30, 90])
     assert " ".join(own_breaks).startswith(f"rotate {breaks} {breaks} ")
 
-
-def test_what_it_writes_can_be_compared(judged, finished):
-    folder, _ = judged
-    compared = finished.run(f"python -m scripts.compare {folder}/example {folder}/mine").stdout
-    assert compared.startswith(f"{folder}/mine compared with {folder}/example:")
-
-
-def test_a_row_is_added_renewed_and_never_mixed_with_those_of_other_images(judged, finished, tmp_path):
-    folder, _ = judged
-    table = pd.read_csv(folder / "models.csv").set_index("network")
+    table = pd.read_csv(leaderboard).set_index("network")
     summary = finished.read_json("metrics/summary.json")
-    row = table.loc["mine.keras"]
-    assert [row[name] for name in ("clean", "repositioned", "worst")] == [
-        summary[name] for name in ("clean", "repositioned", "worst")
-    ]
-    assert row["parameters"] == 61_418
+    for name in ("clean", "repositioned", "worst"):
+        assert table.at["mine.keras", name] == summary[name]
+    assert table.at["mine.keras", "parameters"] == 61_418
     assert len(table) == 2
     assert table["mean"].is_monotonic_decreasing
 
-    command = (
-        f"python -m scripts.evaluate {folder}/mine.keras --scale '0 to 255' --table {tmp_path}/models.csv"
-    )
-    (tmp_path / "models.csv").write_bytes((folder / "models.csv").read_bytes())
-    finished.run(command)
-    assert (tmp_path / "models.csv").read_bytes() == (folder / "models.csv").read_bytes()
-    table.reset_index().assign(images="others").to_csv(tmp_path / "models.csv", index=False)
-    before = (tmp_path / "models.csv").read_bytes()
-    refused = finished.run(command, code=1)
-    assert refused.stderr.endswith(
-        "evaluated on other images, or with another evaluate.breaking_accuracy; name another table\n"
-    )
-    assert (tmp_path / "models.csv").read_bytes() == before
+    before = leaderboard.read_bytes()
+    evaluate(tmp_path / "mine.keras", "--scale", "0 to 255", "--leaderboard", leaderboard)
+    assert leaderboard.read_bytes() == before  # renewed, not added
 
 
-def test_breaking_points_of_another_limit_belong_into_another_table():
-    params = load_params(ROOT / "params.yaml")
+def test_a_leaderboard_of_other_images_or_limits_is_refused_and_left(evaluate, finished, tmp_path):
+    leaderboard, network = tmp_path / "models.csv", finished / "models/model.keras"
+    pd.DataFrame({"network": ["other"], "images_digest": "others"}).to_csv(leaderboard, index=False)
+    before = leaderboard.read_bytes()
+    with pytest.raises(
+        UserError, match=r"other images, or with another evaluate\.breaking_accuracy; name an"
+    ):
+        evaluate(network, "--leaderboard", leaderboard)
+    assert leaderboard.read_bytes() == before
+    params = load_params()
     other = params.evaluate.model_copy(update={"breaking_accuracy": 0.5})
     assert identity({}, params) != identity({}, params.model_copy(update={"evaluate": other}))
 
 
-def test_a_file_that_is_no_network_ends_it_before_any_is_measured(judged, finished, tmp_path):
+def test_a_file_that_is_no_network_ends_it_before_any_is_measured(evaluate, finished, tmp_path):
     (tmp_path / "broken.keras").write_bytes(b"PK")
-    files = f"{judged[0]}/mine.keras {tmp_path}/broken.keras"
-    ended = finished.run(f"python -m scripts.evaluate {files} --out {tmp_path}/out", code=1)
-    assert ended.stderr.startswith(f"error: {tmp_path}/broken.keras: expected a Keras file, which is a")
-    assert "Traceback" not in ended.stderr
+    with pytest.raises(UserError, match=r"broken\.keras: expected a Keras file, which is a"):
+        evaluate(finished / "models/model.keras", tmp_path / "broken.keras", "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()

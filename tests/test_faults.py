@@ -65,13 +65,11 @@ def test_a_killed_stage_leaves_nothing_that_the_next_run_does_not_mend(finished,
     assert not project.temporary_files()
 
 
-@pytest.mark.parametrize("key", ["train.epoch", "evaluate.bins", "plot.dots"])
-def test_a_mistake_in_params_loses_nothing(finished, project, key):
+def test_a_mistake_in_params_loses_nothing(finished, project):
     params = (project / "params.yaml").read_text()
-    project.set(key, 3)
-    section, name = key.split(".")
-    failed = project.run(f"dvc repro --force --single-item {section}", code=255)
-    assert f"error: params.yaml: {section}.{name}: unknown key" in failed.stderr
+    project.set("train.epoch", 3)
+    failed = project.run("dvc repro --force --single-item train", code=255)
+    assert "error: params.yaml: train.epoch: unknown key" in failed.stderr
     (project / "params.yaml").write_text(params)
     assert project.results() == finished.results()
     assert not stages_run(project.run("dvc repro"))
@@ -158,8 +156,6 @@ exit $code
     ("stage", "folder", "file", "state"),
     [
         ("perturb", "data/perturbed", "data/perturbed/repositioned.npz", "full"),
-        ("train", "models", "models/checkpoint.keras", "full"),
-        ("plot", "plots/figures", "plots/figures/learning_curves.png", "full"),
         ("perturb", "data/perturbed", "data/perturbed/.*", "read-only"),
     ],
 )

@@ -1,14 +1,17 @@
-"""`python -m scripts.mistakes SET` shows every mistake on a set, and what the baseline makes of it."""
+"""`python -m scripts.mistakes NAME` shows every mistake on a test set, and the answer of the baseline."""
 
 import re
+import sys
 
 import numpy as np
 import pandas as pd
+import pytest
 from pictures import DIGITS
 
+from mnist_moved.command import UserError
 from mnist_moved.data.datasets import MNIST
 from mnist_moved.data.test_sets import TestSet
-from scripts.mistakes import list_mistakes
+from scripts.mistakes import list_mistakes, main
 
 
 def test_the_surest_mistake_comes_first_and_what_is_right_not_at_all():
@@ -24,20 +27,20 @@ def test_the_surest_mistake_comes_first_and_what_is_right_not_at_all():
     assert all(each["baseline_right"] for each in mistakes)
 
 
-def test_the_page_has_all_mistakes_that_evaluate_counted(finished):
-    said = finished.run("python -m scripts.mistakes rotate").stdout.strip()
-    page = (finished / said).read_text()
+def test_the_page_has_all_mistakes_that_evaluate_counted(finished, monkeypatch, capsys):
+    monkeypatch.chdir(finished.folder)
+    monkeypatch.setattr(sys, "argv", ["mistakes", "rotate"])
+    main()
+    page = (finished / capsys.readouterr().out.strip()).read_text()
     table = pd.read_csv(finished / "plots/evaluation/predictions/rotate.csv")
     wrong = table[table["label"] != table["predicted"]]
-    assert f"Rotate: {len(wrong):,} of 10,000 mistaken" in page
+    assert f"Rotate: {len(wrong):,} of 10,000 misclassified" in page
     found = re.findall(
         r"<strong>(\d)</strong> taken for <strong>(\d)</strong>.*?image (\d+)", page, re.DOTALL
     )
     assert {(int(number), int(label), int(taken)) for label, taken, number in found} == {
         *wrong.itertuples(name=None)
     }
-
-
-def test_a_set_that_there_is_not_is_told_from_those_there_are(finished):
-    error = finished.run("python -m scripts.mistakes fog", code=1).stderr
-    assert error == ("error: fog: no such set; there are: clean, other_writers, repositioned, rotate\n")
+    monkeypatch.setattr(sys, "argv", ["mistakes", "fog"])
+    with pytest.raises(UserError, match=r"^fog: no such test set; there are: clean, other_writers, re"):
+        main()

@@ -1,11 +1,9 @@
 """`python -m scripts.predict` names the digit in every picture that people draw and photograph, and says
-which files it can't use. Its network is the standard one, which has seen nothing but MNIST."""
+which files it can't use. Its network is the baseline, which has seen nothing but MNIST."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 
 import numpy as np
@@ -13,9 +11,10 @@ import pytest
 from pictures import DIGITS, draw, encode, photograph
 from project import ROOT
 
-from mnist_moved.paths import DATASET, MODEL, baseline_of
-from mnist_moved.data.datasets import MNIST, write_dataset
+from mnist_moved.data.datasets import FASHION_MNIST, MNIST, write_dataset
 from mnist_moved.data.pictures import FORMATS, SEVERAL
+from mnist_moved.paths import DATASET, MODEL, baseline_of
+from scripts.predict import main
 
 RULES = 40 * (np.arange(400) % 40 < 2)[:, None]
 SPECKS = np.where(np.indices((400, 500)).max(axis=0) < 8, 0.2, 1)
@@ -36,53 +35,61 @@ SHEETS = {
 }
 
 
-def predict(folder, *arguments, dataset=MNIST):
-    """Run the command in a folder with a network."""
-    (folder / "models").mkdir()
-    shutil.copy(ROOT / baseline_of("mnist"), folder / MODEL)
-    write_dataset(dataset, folder / DATASET)
-    command = [sys.executable, "-m", "scripts.predict", *arguments]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+@pytest.fixture
+def predict(tmp_path, monkeypatch, capsys):
+    """Run the command in a folder with a network; its exit code, output and complaints."""
+    (tmp_path / "models").mkdir()
+    shutil.copy(ROOT / baseline_of("mnist"), tmp_path / MODEL)
+    write_dataset(MNIST, tmp_path / DATASET)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["predict", *arguments])
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code
+        return code, *capsys.readouterr()
+
+    return run
 
 
-def test_every_digit_gets_its_label_however_it_was_drawn_or_photographed(tmp_path):
+def test_every_digit_gets_its_label_however_it_was_drawn_or_photographed(tmp_path, predict):
     expected = {f"{sheet} {label}": label for sheet in SHEETS for label in range(10)}
     for file, label in expected.items():
         (tmp_path / file).write_bytes(SHEETS[file[:-2]](DIGITS[label]))
-    ended = predict(tmp_path, "--json", *expected)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    predictions = json.loads(ended.stdout)
+    code, said, complaints = predict("--json", *expected)
+    assert (code, complaints) == (0, "")
+    predictions = json.loads(said)
     assert {each["file"]: each["label"] for each in predictions} == expected
     for each in predictions:
         assert each["probability"] == each["probabilities"][each["label"]] == max(each["probabilities"])
         assert sum(each["probabilities"]) == pytest.approx(1, abs=1e-4)
 
 
-@pytest.mark.slow
-def test_files_that_cannot_be_used_are_named_and_the_others_predicted_and_no_more_is_said(tmp_path):
+def test_files_that_cannot_be_used_are_named_and_the_others_predicted_and_no_more_is_said(tmp_path, predict):
     (tmp_path / "three.png").write_bytes(encode(DIGITS[3]))
     (tmp_path / "notes.txt").write_text("three")
-    ended = predict(tmp_path, "notes.txt", "three.png", "missing.png", "models")
-    assert ended.returncode == 1
-    assert re.fullmatch(r"three\.png: 3 \(\d+\.\d%\)\n", ended.stdout)
-    assert ended.stderr.splitlines() == [
+    sheet = np.hstack([draw(DIGITS[4], shape=(400, 400)), draw(DIGITS[2], shape=(400, 400))])
+    (tmp_path / "42.png").write_bytes(encode(sheet))
+    code, said, complaints = predict("notes.txt", "three.png", "missing.png", "models", "42.png")
+    assert code == 1
+    assert re.fullmatch(r"three\.png: 3 \(\d+\.\d%\)\n42\.png: \d \(\d+\.\d%\)\n", said)
+    assert complaints.splitlines() == [
         f"error: notes.txt: expected an image ({', '.join(FORMATS)}), found none or a damaged one",
         "error: missing.png: No such file or directory",
         "error: models: Is a directory",
+        f"warning: 42.png: {SEVERAL}",
     ]
 
 
-@pytest.mark.slow
-def test_of_several_digits_in_a_picture_it_warns(tmp_path):
-    sheet = np.hstack([draw(DIGITS[4], shape=(400, 400)), draw(DIGITS[2], shape=(400, 400))])
-    (tmp_path / "42.png").write_bytes(encode(sheet))
-    ended = predict(tmp_path, "42.png")
-    assert ended.returncode == 0
-    assert re.fullmatch(r"42\.png: \d \(\d+\.\d%\)\n", ended.stdout)
-    assert ended.stderr == f"warning: 42.png: {SEVERAL}\n"
+def test_json_is_a_list_also_where_no_file_can_be_used(predict):
+    code, said, _ = predict("--json", "missing.png")
+    assert (code, said) == (1, "[]\n")
 
 
-def test_json_is_a_list_also_where_no_file_can_be_used(tmp_path):
-    ended = predict(tmp_path, "--json", "missing.png")
-    assert (ended.returncode, ended.stdout) == (1, "[]\n")
+def test_a_network_of_another_data_set_names_what_that_shows(tmp_path, predict):
+    write_dataset(FASHION_MNIST, tmp_path / DATASET)
+    (tmp_path / "seven.png").write_bytes(encode(DIGITS[7]))
+    assert predict("seven.png")[1].startswith("seven.png: sneaker (")

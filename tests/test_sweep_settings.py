@@ -7,20 +7,21 @@ from argparse import Namespace
 from hashlib import sha256
 from unittest.mock import MagicMock, Mock
 
+import matplotlib
 import pandas as pd
 import pytest
 import yaml
-from matplotlib import pyplot as plt
 from project import ROOT, Project
 
+from mnist_moved import git as git_reader
 from mnist_moved.command import UserError
 from mnist_moved.evaluation.metrics import SEEN, UNSEEN
-from mnist_moved.report.figures import STYLE
 from mnist_moved.networks.stopwatch import Seconds, find_seconds
+from mnist_moved.report.figures import STYLE
 from mnist_moved.sweeps import cluster, repository
 from mnist_moved.sweeps.settings import Trial, load_overridden, load_sweep, plan
 from mnist_moved.sweeps.table import by_trial, describe, draw_sweep, rows_of
-from mnist_moved.sweeps.trial import prepare
+from mnist_moved.sweeps.trial import Outcome, prepare
 from scripts import sweep
 from scripts.sweep import planned, read_arguments
 
@@ -64,19 +65,16 @@ def digest(value):
         ([], ["default-s42"]),
         (["train.augment=true,false"], ["augment-true-s42", "augment-false-s42"]),
         (
-            ["train.epochs=1,2", "train.network=standard"],
-            ["epochs-1-network-standard-s42", "epochs-2-network-standard-s42"],
+            ["train.epochs=1,2", "train.network=baseline"],
+            ["epochs-1-network-baseline-s42", "epochs-2-network-baseline-s42"],
         ),
-        (
-            ["train.learning_rate=choice(0.003,1e-2)"],
-            ["learning_rate-0.003-s42", "learning_rate-0.01-s42"],
-        ),
+        (["train.learning_rate=choice(0.003,1e-2)"], ["learning_rate-0.003-s42", "learning_rate-0.01-s42"]),
         (["train.epochs=range(1,6,2)"], ["epochs-1-s42", "epochs-3-s42", "epochs-5-s42"]),
         (["train.seed=3,4"], ["default-s3", "default-s4"]),
         (["train.seed=3", "perturb.seed=7"], ["seed-7-s3"]),
         (
-            ["perturb.suites.rotate.degrees=9", "perturb.suites.shear.degrees=8"],
-            ["perturb.suites.rotate.degrees-9-perturb.suites.shear.degrees-8-s42"],
+            ["perturb.test_sets.rotate.degrees=9", "perturb.test_sets.shear.degrees=8"],
+            ["perturb.test_sets.rotate.degrees-9-perturb.test_sets.shear.degrees-8-s42"],
         ),
         (
             ["train.augmentation.rotate.degrees=[0,9],[0,8]"],
@@ -91,10 +89,10 @@ def test_a_trial_is_named_after_what_its_overrides_change_and_its_seed(overrides
 
 def test_each_setting_of_a_sweep_keeps_its_name_before_what_is_added():
     settings = {"plain": ["train.augment=false"], "short": ["train.epochs=1,2"]}
-    assert names(settings, ["train.network=standard"], 1) == [
-        "plain-network-standard-s42",
-        "short-epochs-1-network-standard-s42",
-        "short-epochs-2-network-standard-s42",
+    assert names(settings, ["train.network=baseline"], 1) == [
+        "plain-network-baseline-s42",
+        "short-epochs-1-network-baseline-s42",
+        "short-epochs-2-network-baseline-s42",
     ]
 
 
@@ -181,18 +179,18 @@ def test_a_wrong_sweep_is_refused_with_what_is_allowed(folder, sweep, message):
 
 
 def test_the_command_adds_to_a_written_sweep(arguments):
-    trials = planned(arguments("recipe", "--seeds", 1, "--on", "validation", "-S", "train.epochs=1"))
-    settings = load_sweep("recipe").settings
+    trials = planned(arguments("main", "--seeds", 1, "--on", "validation", "-S", "train.epochs=1"))
+    settings = load_sweep("main").settings
     assert [trial.name for trial in trials] == [f"{name}-epochs-1-split-validation-s42" for name in settings]
     assert {load_overridden(trial.overrides).evaluate.split for trial in trials} == {"validation"}
-    assert len(planned(arguments("recipe"))) == len(settings) * load_sweep("recipe").seeds
+    assert len(planned(arguments("main"))) == len(settings) * load_sweep("main").seeds
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--table", "out.txt"], "--table: expected a name that ends in .csv, found out.txt"),
-        (["--picture", "out.jpg"], "--picture: expected a name that ends in .png, found out.jpg"),
+        (["--figure", "out.jpg"], "--figure: expected a name that ends in .png, found out.jpg"),
         (["--cpus", "0"], "--cpus: expected at least 1"),
         (["--gpus", "-1"], "--gpus: at least 0"),
     ],
@@ -205,10 +203,7 @@ def test_a_wrong_argument_is_refused_at_once(arguments, capsys, words, message):
 
 def test_without_ray_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setattr(cluster, "find_spec", {}.get)
-    with (
-        pytest.raises(UserError, match=r"pip install -r requirements-sweep\.txt"),
-        cluster.connection(None),
-    ):
+    with pytest.raises(UserError, match=r"pip install -r requirements-sweep\.txt"), cluster.connection(None):
         pass
 
 
@@ -233,12 +228,12 @@ def test_the_seconds_that_training_prints_are_found_among_other_output():
 # The table of a sweep
 
 
-SUITES = pd.DataFrame(
+TEST_SETS = pd.DataFrame(
     {
-        "suite": ["clean", "repositioned", "rotate", "edges", "fog"],
-        "kind": ["clean", "reposition", "rotate", "edges", "fog"],
+        "test_set": ["clean", "repositioned", "rotate", "edges", "fog"],
+        "perturbation": ["clean", "reposition", "rotate", "edges", "fog"],
         "group": ["clean", SEEN, SEEN, UNSEEN, UNSEEN],
-        "images": "abc",
+        "images_digest": "abc",
         "count": 100,
         "loss": 0.1,
     }
@@ -246,7 +241,7 @@ SUITES = pd.DataFrame(
 
 
 def rows(setting, seed, *accuracies, seconds=None):
-    text = SUITES.assign(accuracy=accuracies).to_csv(index=False)
+    text = TEST_SETS.assign(accuracy=accuracies).to_csv(index=False)
     return rows_of(Trial(setting, seed, ()), text, seconds)
 
 
@@ -265,13 +260,13 @@ def table():
 
 def test_a_trial_is_told_by_its_main_sets_its_groups_and_its_worst(table):
     trial = by_trial(table).loc[("good", 1)].round(6)
-    accuracies = {"clean": 0.96, "repositioned": 0.8, "listed kinds": 0.85, "other kinds": 0.75, "worst": 0.7}
+    accuracies = {"clean": 0.96, "repositioned": 0.8, "seen": 0.85, "unseen": 0.75, "worst": 0.7}
     assert trial.to_dict() == accuracies | {"wall_seconds": 10, "cpu_seconds": 15}
 
 
 def test_a_setting_is_told_by_mean_and_deviation_over_its_seeds(table):
     header, bad, good = (" ".join(line.split()) for line in describe(table).splitlines())
-    assert header == "seeds clean repositioned listed kinds other kinds worst training, s CPU s"
+    assert header == "seeds clean repositioned seen unseen worst training, s CPU s"
     assert bad == ("bad 2 99.00 ± 0.00 60.00 ± 0.00 70.00 ± 0.00 55.00 ± 0.00 50.00 ± 0.00 unknown unknown")
     # The deviation of 96 and 98 is the square root of 2.
     assert good == (
@@ -281,11 +276,11 @@ def test_a_setting_is_told_by_mean_and_deviation_over_its_seeds(table):
 
 
 def test_the_picture_has_a_dot_a_seed_and_says_which_setting_is_best_on_altered_sets(table):
-    with plt.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = draw_sweep(table)
     [axes], [legend] = figure.axes, figure.legends
     assert axes.get_title("left") == (
-        "Highest mean over the altered sets:\ngood, 78.75 ± 1.77 %\n(a dot a seed, a bar their mean)"
+        "Highest mean over the perturbed test sets:\ngood, 78.75 ± 1.77 %\n(a dot a seed, a bar their mean)"
     )
     assert [text.get_text() for text in legend.get_texts()] == ["bad", "good"]
     # From the bottom, by the mean of `good`; whose dots lie below those of `bad`.
@@ -302,13 +297,38 @@ def test_the_picture_has_a_dot_a_seed_and_says_which_setting_is_best_on_altered_
 
 
 def test_one_trial_can_be_drawn(tmp_path):
-    with plt.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = draw_sweep(rows("only", 1, 0.99, 0.60, 0.80, 0.50, 0.60))
         figure.savefig(tmp_path / "one.png")
     assert "only, 62.50 %\n(" in figure.axes[0].get_title("left")
 
 
 # The repository
+
+
+def ref_of(parent, name):
+    """Where DVC keeps an experiment that started from a commit."""
+    return f"refs/exps/{parent[:2]}/{parent[2:]}/{name}"
+
+
+@pytest.fixture
+def bundled(git, folder, store):
+    """Store an experiment, and then forget it: its commit, and the bundle that has it."""
+
+    def make():
+        (folder / "result").write_text("99 %")
+        commit, parent = store("default-s42"), git("rev-parse HEAD")
+        ref = ref_of(parent, "default-s42")
+        bundle = git_reader.git("bundle", "create", "--quiet", "-", ref, f"^{parent}")
+        git(f"update-ref -d {ref}")
+        git("prune --expire=now")
+        return commit, bundle
+
+    return make
+
+
+def names_of_experiments():
+    return {each.name: each.commit for each in git_reader.experiments()}
 
 
 @pytest.fixture
@@ -333,7 +353,7 @@ def store(folder, git):
     def as_experiment(name):
         git("add --all")
         commit = git(f"commit-tree {git('write-tree')} -p HEAD -m {name}")
-        git(f"update-ref {repository.namespace(git('rev-parse HEAD'))}{name} {commit}")
+        git(f"update-ref {ref_of(git('rev-parse HEAD'), name)} {commit}")
         git("reset --quiet --hard")
         return commit
 
@@ -363,54 +383,62 @@ def test_what_the_command_itself_writes_may_differ_wherever_it_is(folder, git):
         assert repository.clean_commit([path, "/elsewhere/sweep.csv", "../sweep.csv"])
 
 
-def test_a_file_is_read_at_several_revisions(folder, git, store):
+def test_a_file_is_read_at_several_commits(folder, git, store):
     texts = ["no newline at the end", "", "ä\n\nx missing\n"]
-    revisions = []
+    commits = []
     for number, text in enumerate(texts):
         (folder / "file").write_text(text, encoding="utf-8")
-        revisions.append(store(f"trial-s{number}"))
-    assert repository.read(revisions, "file") == texts
-    with pytest.raises(UserError, match=rf"experiment {revisions[1][:7]} has no nosuch; remove it"):
-        repository.read(revisions[1:], "nosuch")
+        commits.append(store(f"trial-s{number}"))
+    assert git_reader.read(commits, "file") == texts
+    with pytest.raises(UserError, match=rf"commit {commits[1][:7]} has no nosuch"):
+        git_reader.read(commits[1:], "nosuch")
 
 
-def test_an_experiment_is_taken_into_another_clone_with_its_data(folder, git, store, tmp_path, monkeypatch):
-    commit = git("rev-parse HEAD")
+def test_a_revision_or_the_name_of_an_experiment_stands_for_a_commit(folder, git, store):
+    first = git("rev-parse HEAD")
+    old, alone = store("fast"), store("alone")
+    assert git_reader.commit_of("HEAD") == git_reader.commit_of(first[:8]) == first
+    git("commit --quiet --allow-empty --message=next")
     (folder / "result").write_text("99 %")
-    stored = store("default-s42")
-    ref = f"{repository.namespace(commit)}default-s42"
-    bundle = repository.git("bundle", "create", "--quiet", "-", ref, f"^{commit}")
-    git(f"clone --quiet . {tmp_path / 'clone'}")
-    monkeypatch.chdir(tmp_path / "clone")
-    assert repository.experiments(commit) == {}
+    assert store("fast") == git_reader.commit_of("fast") != old  # the one of HEAD
+    assert git_reader.commit_of("alone") == alone
+    git("commit --quiet --allow-empty --message=last")
+    for name, found in (("fast", "2"), ("nosuch", "no"), ("--all", "no")):
+        with pytest.raises(UserError, match=f"git knows {found} revisions or experiments {name}"):
+            git_reader.commit_of(name)
+
+
+def test_an_experiment_is_taken_in_with_its_data_and_git_sees_no_change(git, bundled, tmp_path):
+    commit, bundle = bundled()
+    assert names_of_experiments() == {}
     repository.adopt(bundle, {"files/md5/ab/cd": b"digits"}, tmp_path / "cache")
-    assert repository.experiments(commit) == {"default-s42": stored}
-    assert repository.read([stored], "result") == ["99 %"]
+    assert names_of_experiments() == {"default-s42": commit}
+    assert git_reader.read([commit], "result") == ["99 %"]
     assert (tmp_path / "cache/files/md5/ab/cd").read_bytes() == b"digits"
-    assert repository.experiments("0" * 40) == {}
-    assert repository.git("status", "--porcelain") == b""
+    assert git("status --porcelain --untracked-files=no") == ""
 
 
-def test_an_experiment_stored_meanwhile_is_not_overwritten(folder, git, store, tmp_path):
-    commit = git("rev-parse HEAD")
-    (folder / "result").write_text("99 %")
-    store("default-s42")
-    ref = f"{repository.namespace(commit)}default-s42"
-    bundle = repository.git("bundle", "create", "--quiet", "-", ref, f"^{commit}")
-    git(f"update-ref -d {ref}")
+def test_an_experiment_stored_meanwhile_is_not_overwritten(folder, store, bundled, tmp_path):
+    _, bundle = bundled()
     (folder / "result").write_text("98 %")
     stored = store("default-s42")
     with pytest.raises(UserError, match=r"git update-ref: .*default-s42"):
         repository.adopt(bundle, {}, tmp_path / "cache")
-    assert repository.experiments(commit) == {"default-s42": stored}
+    assert names_of_experiments() == {"default-s42": stored}
+
+
+def test_half_a_bundle_is_not_taken_in(folder, bundled):
+    with pytest.raises(UserError, match=r"^git [a-z-]+: "):
+        repository.adopt(bundled()[1][:-30], {}, folder)
+    assert names_of_experiments() == {}
 
 
 def test_a_trial_whose_experiment_cannot_be_taken_in_does_not_end_the_sweep(monkeypatch, capsys):
     trials = [Trial(setting, 42, ()) for setting in ("taken", "free")]
     cluster, repository = MagicMock(), MagicMock()
     cluster.room.return_value = 0, 1
-    outcome = {"bundle": b"", "host": "here", "log": ""}
-    cluster.run_trials.return_value = [(trials[0], outcome), (None, {}), (trials[1], outcome)]
+    outcome = Outcome("here", "", b"")
+    cluster.run_trials.return_value = [(trials[0], outcome), None, (trials[1], outcome)]
     repository.adopt.side_effect = [UserError("there is one of that name"), None]
     monkeypatch.setattr(sweep, "cluster", cluster)
     monkeypatch.setattr(sweep, "repository", repository)
@@ -442,19 +470,6 @@ def test_a_node_does_not_trust_a_folder_that_others_may_write_to(tmp_path, monke
     bundle.parent.chmod(0o777)
     with pytest.raises(RuntimeError, match="ours is not ours alone"):
         prepare(tmp_path / "ours", "0" * 40, [None])
-
-
-def test_half_a_bundle_is_not_taken_in(folder, git, store):
-    commit = git("rev-parse HEAD")
-    (folder / "result").write_text("99 %")
-    store("default-s42")
-    ref = f"{repository.namespace(commit)}default-s42"
-    bundle = repository.git("bundle", "create", "--quiet", "-", ref, f"^{commit}")
-    git(f"update-ref -d {ref}")
-    git("prune --expire=now")
-    with pytest.raises(UserError, match=r"^git [a-z-]+: "):
-        repository.adopt(bundle[:-30], {}, folder)
-    assert repository.experiments(commit) == {}
 
 
 def test_a_shallow_clone_is_told_how_to_become_a_whole_one(folder, git, store, tmp_path, monkeypatch):

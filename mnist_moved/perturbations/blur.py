@@ -3,12 +3,14 @@
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Interval
+from numpy.random import Generator
 
 from mnist_moved.data.idx import SIDE
 from mnist_moved.perturbations.contract import (
     COLUMNS,
     ROWS,
+    Between,
+    Images,
     Strength,
     flat_index,
     per_image,
@@ -19,11 +21,11 @@ from mnist_moved.perturbations.contract import (
 
 @perturbation
 def glass_blur(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    sigma: Annotated[float, Interval(ge=0, le=3), "pixels"] = 0.7,
-    displacement: Annotated[float, Interval(ge=0, le=4), "pixels"] = 1.5,
-) -> np.ndarray:
+    images: Images,
+    rng: Generator,
+    sigma: Annotated[float, Between(0, 3, "pixels")] = 0.7,
+    displacement: Annotated[float, Between(0, 4, "pixels")] = 1.5,
+) -> Images:
     """Look through frosted glass: blur, show at every pixel one near it, blur again.
 
     sigma: standard deviation of either Gaussian blur, in pixels.
@@ -42,11 +44,7 @@ def glass_blur(
 
 
 @perturbation
-def motion_blur(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    pixels: Annotated[float, Interval(ge=0, le=28)] = 7.0,
-) -> np.ndarray:
+def motion_blur(images: Images, rng: Generator, pixels: Annotated[float, Between(0, 28)] = 7.0) -> Images:
     """Average the image along a straight path of this length, as if the camera moved during the exposure.
 
     The direction of the path is drawn within 45 degrees of horizontal, as in MNIST-C.

@@ -27,12 +27,21 @@ from mnist_moved.data.idx import SIDE
 PIXELS = np.arange(SIDE, dtype=np.float32)
 ROWS, COLUMNS = PIXELS[:, None], PIXELS[None, :]
 
+Images = np.ndarray  # uint8 (n, 28, 28)
 Strength = float | np.ndarray
 
-PERTURBATIONS: dict[str, Callable[..., np.ndarray]] = {}
+PERTURBATIONS: dict[str, Callable[..., Images]] = {}
 
 
-def perturbation(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+class Between(NamedTuple):
+    """The annotation of a strength: from where to where it may go, and the unit unless its name says it."""
+
+    low: float
+    high: float
+    unit: str = ""
+
+
+def perturbation(function: Callable[..., Images]) -> Callable[..., Images]:
     """Enter `function` in `PERTURBATIONS` under its own name; UserError if its signature breaks the
     contract."""
     signature = inspect.signature(function)
@@ -42,7 +51,7 @@ def perturbation(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarra
     ):
         raise UserError(
             f"{inspect.getsourcefile(function)}: {function.__name__}: expected (images, rng, STRENGTH:"
-            f" Annotated[float, Interval(ge=LOW, le=HIGH)] = DEFAULT, ...), found {signature}"
+            f" Annotated[float, Between(LOW, HIGH)] = DEFAULT, ...), found {signature}"
         )
     PERTURBATIONS[function.__name__] = function
     return function
@@ -54,17 +63,18 @@ class Range(NamedTuple):
     low: float
     high: float
     default: float
-    unit: str = ""  # "" where the name of the strength says it
+    unit: str
 
 
 def ranges(perturbation: str) -> dict[str, Range]:
     """The strengths of a perturbation, by name, from its signature; KeyError if there is no such
     perturbation."""
-    strengths = {}
-    for each in list(inspect.signature(PERTURBATIONS[perturbation]).parameters.values())[2:]:
-        limits, *unit = each.annotation.__metadata__
-        strengths[each.name] = Range(limits.ge, limits.le, each.default, *unit)
-    return strengths
+    strengths = list(inspect.signature(PERTURBATIONS[perturbation]).parameters.values())[2:]
+    found = {}
+    for each in strengths:
+        [(low, high, unit)] = each.annotation.__metadata__
+        found[each.name] = Range(low, high, each.default, unit)
+    return found
 
 
 # What most perturbations need

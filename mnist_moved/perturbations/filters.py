@@ -3,19 +3,15 @@
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Interval
+from numpy.random import Generator
 
 from mnist_moved.data.idx import SIDE
 from mnist_moved.perturbations.blur import blur
-from mnist_moved.perturbations.contract import per_image, perturbation, to_uint8
+from mnist_moved.perturbations.contract import Between, Images, per_image, perturbation, to_uint8
 
 
 @perturbation
-def random_filter(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    gain: Annotated[float, Interval(ge=1, le=10)] = 2.0,
-) -> np.ndarray:
+def random_filter(images: Images, rng: Generator, gain: Annotated[float, Between(1, 10)] = 2.0) -> Images:
     """See only how each pixel differs from its neighbours: what a random filter of mean zero answers.
 
     gain: how many times as strong as full ink the strongest answer of the image is, before it is cut off.
@@ -35,11 +31,7 @@ def random_filter(
 
 
 @perturbation
-def edges(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    sigma: Annotated[float, Interval(ge=0.5, le=2), "pixels"] = 1.0,
-) -> np.ndarray:
+def edges(images: Images, rng: Generator, sigma: Annotated[float, Between(0.5, 2, "pixels")] = 1.0) -> Images:
     """Keep only the outlines, as ink one pixel thick.
 
     sigma: standard deviation of the Gaussian blur that comes first, in pixels.

@@ -3,12 +3,14 @@
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Interval
+from numpy.random import Generator
 
 from mnist_moved.data.idx import SIDE
 from mnist_moved.perturbations.contract import (
     COLUMNS,
     ROWS,
+    Between,
+    Images,
     Strength,
     flat_index,
     per_image,
@@ -19,10 +21,8 @@ from mnist_moved.perturbations.contract import (
 
 @perturbation
 def reposition(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    canvas: Annotated[float, Interval(ge=28, le=280), "pixels"] = 56.0,
-) -> np.ndarray:
+    images: Images, rng: Generator, canvas: Annotated[float, Between(28, 280, "pixels")] = 56.0
+) -> Images:
     """Lay the image at a random place on an empty canvas, then shrink that to 28 x 28 by area averaging.
 
     canvas: side of the canvas, in pixels. The image comes out at 28 / canvas of its size.
@@ -36,7 +36,7 @@ def reposition(
     return place(images, canvas, top, left)
 
 
-def place(images: np.ndarray, canvas: np.ndarray, top: np.ndarray, left: np.ndarray) -> np.ndarray:
+def place(images: Images, canvas: np.ndarray, top: np.ndarray, left: np.ndarray) -> Images:
     """Do what `reposition` does at a given place.
 
     canvas: float (n,), side of each canvas in pixels; top, left: float (n,), where on it the upper left
@@ -67,11 +67,7 @@ def _shares(start: np.ndarray, canvas: np.ndarray) -> np.ndarray:
 
 
 @perturbation
-def rotate(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    degrees: Annotated[float, Interval(ge=0, le=180)] = 30.0,
-) -> np.ndarray:
+def rotate(images: Images, rng: Generator, degrees: Annotated[float, Between(0, 180)] = 30.0) -> Images:
     """Turn the image about its centre, one way or the other."""
     degrees = degrees * _signs(rng, len(images), 1)[0]
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
@@ -79,44 +75,32 @@ def rotate(
 
 
 @perturbation
-def shear(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    degrees: Annotated[float, Interval(ge=0, le=60)] = 23.0,
-) -> np.ndarray:
+def shear(images: Images, rng: Generator, degrees: Annotated[float, Between(0, 60)] = 23.0) -> Images:
     """Slide rows sideways, so that upright strokes lean by this angle to one side or the other."""
     degrees = degrees * _signs(rng, len(images), 1)[0]
     return _resample(images, row=(1, 0, 0), column=(np.tan(np.radians(degrees)), 1, 0))
 
 
 @perturbation
-def scale(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    factor: Annotated[float, Interval(ge=0.2, le=1.4)] = 0.7,
-) -> np.ndarray:
+def scale(images: Images, rng: Generator, factor: Annotated[float, Between(0.2, 1.4)] = 0.7) -> Images:
     """Shrink (factor < 1) or enlarge (factor > 1) the image about its centre."""
     inverse = 1 / np.asarray(factor, float)
     return _resample(images, row=(inverse, 0, 0), column=(0, inverse, 0))
 
 
 @perturbation
-def translate(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    pixels: Annotated[float, Interval(ge=0, le=14)] = 3.0,
-) -> np.ndarray:
+def translate(images: Images, rng: Generator, pixels: Annotated[float, Between(0, 14)] = 3.0) -> Images:
     """Move the image this far along both axes, in one of the four diagonal directions."""
     down, right = pixels * _signs(rng, len(images), 2)
     return _resample(images, row=(1, 0, -down), column=(0, 1, -right))
 
 
-def _signs(rng: np.random.Generator, n: int, count: int) -> np.ndarray:
+def _signs(rng: Generator, n: int, count: int) -> Images:
     """Draw `count` signs an image: float64, shape (count, n), -1 or 1."""
     return np.where(rng.random((n, count)) < 0.5, -1.0, 1.0).T
 
 
-def _resample(images: np.ndarray, row: tuple[Strength, ...], column: tuple[Strength, ...]) -> np.ndarray:
+def _resample(images: Images, row: tuple[Strength, ...], column: tuple[Strength, ...]) -> Images:
     """Map the images affinely: bilinear interpolation, black outside.
 
     row, column: (a, b, c), each a number or shape (n,). With y and x counted from the centre of the image,

@@ -3,28 +3,30 @@
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Interval
+from numpy.random import Generator
 
 from mnist_moved.data.idx import SIDE
-from mnist_moved.perturbations.contract import PIXELS, ROWS, per_image, perturbation, to_uint8
+from mnist_moved.perturbations.contract import (
+    PIXELS,
+    ROWS,
+    Between,
+    Images,
+    per_image,
+    perturbation,
+    to_uint8,
+)
 
 
 @perturbation
 def brightness(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    increase: Annotated[float, Interval(ge=0, le=1), "of the full scale"] = 0.5,
-) -> np.ndarray:
+    images: Images, rng: Generator, increase: Annotated[float, Between(0, 1, "of the full scale")] = 0.5
+) -> Images:
     """Add this fraction of the full scale to every pixel."""
     return to_uint8(images + 255 * per_image(increase))
 
 
 @perturbation
-def fog(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    opacity: Annotated[float, Interval(ge=0, le=1)] = 0.75,
-) -> np.ndarray:
+def fog(images: Images, rng: Generator, opacity: Annotated[float, Between(0, 1)] = 0.75) -> Images:
     """Mix the image with fog, which makes up this fraction of the light.
 
     The fog is fractal noise: half of it is one level for the whole image, a quarter varies from corner to

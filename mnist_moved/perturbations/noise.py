@@ -3,17 +3,13 @@
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Interval
+from numpy.random import Generator
 
-from mnist_moved.perturbations.contract import per_image, perturbation, to_uint8
+from mnist_moved.perturbations.contract import Between, Images, per_image, perturbation, to_uint8
 
 
 @perturbation
-def shot_noise(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    photons: Annotated[float, Interval(ge=0.1, le=1000)] = 3.0,
-) -> np.ndarray:
+def shot_noise(images: Images, rng: Generator, photons: Annotated[float, Between(0.1, 1000)] = 3.0) -> Images:
     """Count light photon by photon: Poisson noise, with so many photons expected from a pixel of full ink."""
     photons_per_level = per_image(photons) / 255
     return to_uint8(rng.poisson(images * photons_per_level) / photons_per_level)
@@ -21,10 +17,8 @@ def shot_noise(
 
 @perturbation
 def impulse_noise(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    fraction: Annotated[float, Interval(ge=0, le=1), "of the pixels"] = 0.17,
-) -> np.ndarray:
+    images: Images, rng: Generator, fraction: Annotated[float, Between(0, 1, "of the pixels")] = 0.17
+) -> Images:
     """Turn this fraction of the pixels, on average, into pepper (0) and salt (255) in equal parts."""
     chance = rng.random(images.shape, dtype=np.float32)
     half = per_image(fraction) / 2

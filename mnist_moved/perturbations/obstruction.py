@@ -3,19 +3,24 @@
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Interval
+from numpy.random import Generator
 
 from mnist_moved.data.idx import SIDE
 from mnist_moved.perturbations.blur import blur
-from mnist_moved.perturbations.contract import COLUMNS, ROWS, Strength, per_image, perturbation, to_uint8
+from mnist_moved.perturbations.contract import (
+    COLUMNS,
+    ROWS,
+    Between,
+    Images,
+    Strength,
+    per_image,
+    perturbation,
+    to_uint8,
+)
 
 
 @perturbation
-def stripe(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    pixels: Annotated[float, Interval(ge=0, le=14)] = 7.0,
-) -> np.ndarray:
+def stripe(images: Images, rng: Generator, pixels: Annotated[float, Between(0, 14)] = 7.0) -> Images:
     """Invert a stripe this wide along the left edge of the image, and another along the right."""
     middle_of_column = np.minimum(COLUMNS, SIDE - 1 - COLUMNS) + 0.5
     return np.where(middle_of_column < per_image(pixels), 255 - images, images)
@@ -23,10 +28,8 @@ def stripe(
 
 @perturbation
 def spatter(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    fraction: Annotated[float, Interval(ge=0, le=0.9), "of the pixels"] = 0.15,
-) -> np.ndarray:
+    images: Images, rng: Generator, fraction: Annotated[float, Between(0, 0.9, "of the pixels")] = 0.15
+) -> Images:
     """Cover this fraction of the image with blobs of mud: the peaks of smooth noise, in MNIST-C's grey."""
     noise = blur(rng.random(images.shape, dtype=np.float32) - np.float32(0.5), sigma=1.5)
     ordered = np.sort(noise.reshape(-1, SIDE**2), axis=1)
@@ -37,10 +40,8 @@ def spatter(
 
 @perturbation
 def dotted_line(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    thickness: Annotated[float, Interval(ge=0, le=8), "pixels"] = 2.0,
-) -> np.ndarray:
+    images: Images, rng: Generator, thickness: Annotated[float, Between(0, 8, "pixels")] = 2.0
+) -> Images:
     """Draw a dotted line, so many pixels thick, from any row of the left edge to any of the right.
 
     Dots and gaps are two columns wide, as in MNIST-C.
@@ -53,10 +54,8 @@ def dotted_line(
 
 @perturbation
 def zigzag(
-    images: np.ndarray,
-    rng: np.random.Generator,
-    thickness: Annotated[float, Interval(ge=0, le=8), "pixels"] = 2.0,
-) -> np.ndarray:
+    images: Images, rng: Generator, thickness: Annotated[float, Between(0, 8, "pixels")] = 2.0
+) -> Images:
     """Draw a zigzag line, so many pixels thick, from the left edge to the right.
 
     Its axis begins in any row and ends within 5 rows of that. The line swings 2 pixels to either side of the
@@ -74,7 +73,7 @@ def zigzag(
     return _draw_line(images, distance, thickness)
 
 
-def _draw_line(images: np.ndarray, distance: np.ndarray, thickness: Strength) -> np.ndarray:
+def _draw_line(images: Images, distance: np.ndarray, thickness: Strength) -> Images:
     """Add a line of ink to the images, given each pixel's distance from its middle, in pixels."""
     thickness = per_image(thickness)
     # A line thinner than a pixel cannot fill one.
