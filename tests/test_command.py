@@ -1,6 +1,7 @@
 """A stage or a script ends with one message and the right exit code, whatever happens to it."""
 
 import errno
+import os
 import subprocess
 import sys
 from subprocess import PIPE, Popen
@@ -11,13 +12,27 @@ from project import ROOT
 
 from mnist_moved.command import UserError, run, run_stage
 
+INTERRUPTED = "\ninterrupted; what was finished is kept\n"
+PROGRAMS = ["app.py", *(f"-cimport {package}, gradio" for package in ("stages", "scripts", "benchmarks"))]
 
-def test_ctrl_c_and_what_a_user_can_mend_end_with_one_line(capsys):
-    with pytest.raises(SystemExit, match=r"^error: epochs: got 0$"):
-        run(Mock(side_effect=UserError("epochs: got 0")))
-    with pytest.raises(SystemExit, match=r"^130$"):
-        run(Mock(side_effect=KeyboardInterrupt))
-    assert capsys.readouterr().err == "\ninterrupted; what was finished is kept\n"
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (UserError("epochs: got 0"), "^error: epochs: got 0$"),
+        (KeyboardInterrupt, "^130$"),
+        (OSError(errno.ENOSPC, "No space left"), r"^error: No space left\. Mend that and run"),
+    ],
+)
+def test_ctrl_c_what_a_user_can_mend_and_a_full_disk_end_with_one_line(capsys, error, message):
+    with pytest.raises(SystemExit, match=message):
+        run(Mock(side_effect=error))
+    assert capsys.readouterr().err == (INTERRUPTED if error is KeyboardInterrupt else "")
+
+
+def test_a_bug_of_a_library_shows_its_traceback():
+    with pytest.raises(OSError, match="without a number"):
+        run(Mock(side_effect=OSError("without a number")))
 
 
 @pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("now", 2)])
@@ -26,16 +41,6 @@ def test_a_stage_that_is_asked_for_help_or_more_does_not_run(monkeypatch, capsys
     with pytest.raises(SystemExit, match=f"^{code}$"):
         run_stage(Mock(side_effect=AssertionError), "The manual.")
     assert ("The manual." in capsys.readouterr().out) == (code == 0)
-
-
-def test_a_full_disk_that_names_no_file_ends_with_one_message():
-    with pytest.raises(SystemExit, match=r"^error: No space left on device\. Mend that and run"):
-        run(Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
-
-
-def test_a_bug_of_a_library_shows_its_traceback():
-    with pytest.raises(OSError, match="without a number"):
-        run(Mock(side_effect=OSError("without a number")))
 
 
 # Python writes a short text at its end, a long one at once.
@@ -48,35 +53,21 @@ def test_a_reader_who_has_had_enough_is_not_complained_to(main):
     assert process.returncode == 1
 
 
-def test_what_a_user_can_mend_ends_a_program_in_one_line_while_it_is_still_being_imported():
-    code = "import stages; from mnist_moved.command import UserError; raise UserError('mend it')"
-    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert (ended.returncode, ended.stderr) == (1, "error: mend it\n")
-
-
-@pytest.mark.parametrize("package", ["stages", "scripts", "benchmarks"])
-def test_ctrl_c_while_a_program_is_still_being_imported_ends_it_in_one_line(package):
-    code = f"import {package}, os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"
-    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert (ended.returncode, ended.stderr) == (130, "\ninterrupted; what was finished is kept\n")
-
-
-def test_ctrl_c_while_the_page_imports_gradio_ends_it_in_one_line():
-    code = """
-import runpy, sys
-class Interrupt:
-    def find_spec(name, *_):
-        if name == "gradio":
-            raise KeyboardInterrupt
-sys.meta_path.insert(0, Interrupt)
-runpy.run_path("app.py")
-"""
-    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert (ended.returncode, ended.stderr) == (130, "\ninterrupted; what was finished is kept\n")
-
-
-def test_the_page_without_gradio_says_what_to_install():
-    code = "import runpy, sys; sys.modules['gradio'] = None; runpy.run_path('app.py')"
-    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: the page needs Gradio: `pip install -r requirements-app.txt`")
+@pytest.mark.parametrize(
+    ("program", "error", "code", "said"),
+    [
+        *((program, "raise KeyboardInterrupt", 130, INTERRUPTED) for program in PROGRAMS),
+        *((program, "raise UserError('mend it')", 1, "error: mend it\n") for program in PROGRAMS),
+        ("app.py", "import nosuch", 1, "error: the page needs Gradio: `pip install -r requirements-app.txt`"),
+    ],
+)
+def test_what_goes_wrong_while_a_program_is_still_being_imported_ends_it_in_one_line(
+    tmp_path, program, error, code, said
+):
+    (tmp_path / "gradio.py").write_text(f"from mnist_moved.command import UserError\n{error}")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, program]
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert ended.returncode == code
+    assert ended.stderr.startswith(said)
+    assert ended.stderr.strip().count("\n") == 0

@@ -42,7 +42,7 @@ def in_keras(path, shape=(28, 28), *preparation, classes=10, bias=0):
 def in_onnx(path, shape=(28, 28), batch="n", weights=WEIGHTS, inputs=1, dtype="float"):
     """The same as an ONNX file."""
     images = [f"{dtype}[{', '.join(map(str, (batch, *shape)))}] image{number}" for number in range(inputs)]
-    text = f"""<ir_version: 10, opset_import: ["": 17]> lines ({", ".join(images)}) => (float[n, 10] logits) {{
+    text = f"""<ir_version: 10, opset_import: ["": 17]> lines ({", ".join(images)}) => (float[n,10] logits) {{
         levels = Cast <to = 1> (image0)
         flat = Flatten(levels)
         logits = MatMul(flat, weights)

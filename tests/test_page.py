@@ -43,8 +43,7 @@ def evaluation(finished):
 @needs_chromium
 def test_a_browser_shows_every_figure_on_any_screen_and_asks_no_host_for_anything(finished):
     seen = look_at(finished / "plots/report.html")
-    assert seen["problems"] == []
-    assert seen["requests"] == []
+    assert (seen["problems"], seen["requests"]) == ([], [])
     assert len(seen["pictures"]) == len(list((finished / "plots/figures").iterdir()))
     assert all(picture["width"] > 0 and picture["alt"] for picture in seen["pictures"])
     assert seen["fitsPhone"]
@@ -55,20 +54,15 @@ def test_the_tables_hold_what_was_measured(page, evaluation):
     main = evaluation["clean"], evaluation["repositioned"]
     assert [cell[:5] for cell in table["This network", 4][:2]] == [f"{each['accuracy']:.1%}" for each in main]
     assert table["Baseline", 4][:2] == [f"{each['baseline_accuracy']:.1%}" for each in main]
-    for name, strength, seen in (("repositioned", "canvas 56", "yes"), ("rotate", "degrees 30", "no")):
-        account = evaluation[name]
-        assert table[name, 10][:6] == [
-            strength,
-            seen,
-            f"{account['accuracy']:.1%}",
-            f"{100 * account['accuracy_low']:.1f}\N{EN DASH}{account['accuracy_high']:.1%}",
-            f"{account['baseline_accuracy']:.1%}",
-            f"{100 * account['calibration_error']:.1f}",
-        ]
-    shares = "recall", "precision", "f1-score"
+    row = "{accuracy:.1%} {low:.1f}\N{EN DASH}{accuracy_high:.1%} {baseline_accuracy:.1%} {off:.1f}"
+    for name, *said in (("repositioned", "canvas 56", "yes"), ("rotate", "degrees 30", "no")):
+        low, off = (100 * evaluation[name][key] for key in ("accuracy_low", "calibration_error"))
+        assert table[name, 10][:6] == [*said, *row.format(low=low, off=off, **evaluation[name]).split()]
     for digit in "0123456789":
-        expected = [f"{each['per_class'][digit][share]:.1%}" for each in main for share in shares]
-        assert table[digit, 7] == expected
+        shares = [
+            each["per_class"][digit][name] for each in main for name in ("recall", "precision", "f1-score")
+        ]
+        assert table[digit, 7] == [f"{share:.1%}" for share in shares]
 
 
 def test_what_a_figure_is_said_to_show_is_what_was_found(page, evaluation):
@@ -86,46 +80,37 @@ def test_what_a_figure_is_said_to_show_is_what_was_found(page, evaluation):
 
 def swept(setting, images="same", **accuracies):
     """The rows of one setting in the table of a sweep, SET: its accuracy with each seed."""
-    return pd.DataFrame(
-        {"setting": setting, "seed": seed, "experiment": f"{setting}-s{seed}", "test_set": test_set}
-        | {"images_digest": images, "accuracy": accuracy}
-        for test_set, accuracies_of_seeds in accuracies.items()
-        for seed, accuracy in enumerate(accuracies_of_seeds)
-    )
+    table = pd.DataFrame(accuracies).rename_axis("seed").reset_index()
+    table["experiment"] = [f"{setting}-s{seed}" for seed in table["seed"]]
+    table = table.melt(["seed", "experiment"], var_name="test_set", value_name="accuracy")
+    return table.assign(setting=setting, images_digest=images)
 
 
-OTHERS = swept("default", "others", clean=[0.5])
-
-
-def written(
-    groups, count=10_000, split="test", dataset=MNIST, source="scikit-learn", sweep=OTHERS, **settings
-):
+def written(groups, count=10_000, dataset=MNIST, source="scikit-learn", sweep=None, split="test", **settings):
     """A page on these test sets, SET: its group; settings: of training, where they are not these."""
-    share = {"recall": 0.5, "precision": 0.5, "f1-score": 0.5}
     account = {"accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 1.0, "baseline_accuracy": 0.7}
-    account |= {"calibration_error": 0.1, "count": count, "images_digest": "same"}
-    account |= {"per_class": dict.fromkeys("0123456789", share)}
+    share = {"recall": 0.5, "precision": 0.5, "f1-score": 0.5}
+    account |= {"count": count, "per_class": dict.fromkeys("0123456789", share)}
+    account |= {"calibration_error": 0.1, "images_digest": "same"}
     augmentation = {"impulse_noise": {"probability": 0.25, "fraction": [0, 1]}}
     params = load_params(ROOT / "params.yaml")
     train = params.train.model_copy(update={"epochs": 1, "augmentation": augmentation} | settings)
     evaluate = params.evaluate.model_copy(update={"split": split, "breaking_accuracy": 0.9})
     one = TestSet(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8), "reposition", {"canvas": 56})
     external = one._replace(perturbation=EXTERNAL, strengths={"source": source})
-    curves = pd.DataFrame({"perturbation": "impulse_noise", "strength": "fraction", "value": [0, 0.5, 1]})
+    curves = pd.DataFrame({"value": [0, 0.5, 1], "accuracy": [1, 0.9, 0.8], "count": 200})
+    curves["accuracy_low"], curves["accuracy_high"] = [1, 0.8, 0.7], [1, 0.95, 0.9]
+    curves = curves.assign(
+        perturbation="impulse_noise", strength="fraction", baseline_accuracy=[0.8, 0.5, 0.1]
+    )
     found = Findings(
         params.model_copy(update={"train": train, "evaluate": evaluate}),
         dataset,
-        training={"parameters": 12_345},
-        evaluation={name: account | {"group": group} for name, group in {"clean": "clean", **groups}.items()},
-        curves=curves.assign(
-            count=200,
-            accuracy=[1, 0.9, 0.8],
-            accuracy_low=[1, 0.8, 0.7],
-            accuracy_high=[1, 0.95, 0.9],
-            baseline_accuracy=[0.8, 0.5, 0.1],
-        ),
-        test_sets={name: external if group == EXTERNAL else one for name, group in groups.items()},
-        sweep=sweep,
+        {"parameters": 12_345},
+        {name: account | {"group": group} for name, group in {"clean": "clean", **groups}.items()},
+        curves,
+        {name: external if group == EXTERNAL else one for name, group in groups.items()},
+        swept("default", "others", clean=[0.5]) if sweep is None else sweep,
     )
     return " ".join(write_page(defaultdict(lambda: Illustration(b"", "finding")), found).split())
 
@@ -139,8 +124,8 @@ def test_any_choice_of_test_sets_and_augmentation_can_be_told(groups, augment):
     assert ("test sets with unseen perturbations" in page) == (UNSEEN in groups.values())
     assert ("25% by <em>impulse noise</em> (fraction 0 to 1)" in page) == augment
     assert ("trained on perturbed digits" in page) == augment
-    for on, said in ((True, "(<em>seen</em>), which is on"), (False, "(<em>seen</em>), which is off")):
-        assert (said in page) == (len(groups) == 2 and augment == on)
+    said = re.findall(r"\(<em>seen</em>\), which is (\w+)", page)
+    assert said == (["on" if augment else "off"] if len(groups) == 2 else [])
 
 
 def test_it_says_where_each_network_breaks_and_how_sure_that_is():
@@ -153,12 +138,10 @@ def test_it_says_where_each_network_breaks_and_how_sure_that_is():
 def test_an_external_test_set_is_told_apart():
     page = written({"repositioned": SEEN, "other_writers": EXTERNAL}, count=1797)
     assert "on 1 perturbed copies of them, and on 1,797 digits that are no part of MNIST (<em>other w" in page
-    said = "<em>Other writers</em>: 1,797 digits that are no part of MNIST, but which scikit-learn carries"
-    assert said in page
+    assert "<em>Other writers</em>: 1,797 digits that are no part of MNIST, but which scikit-learn c" in page
     assert "Of all 1 perturbed test sets, <em>repositioned</em> is the hardest" in page
     page = written({"repositioned": SEEN, "own_pictures": EXTERNAL}, count=12, source="data/own")
-    said = "<em>Own pictures</em>: 12 digits that are no part of MNIST, in <code>data/own</code>, brought"
-    assert said in page
+    assert "<em>Own pictures</em>: 12 digits that are no part of MNIST, in <code>data/own</code>, br" in page
     assert "scikit-learn" not in page
 
 
@@ -173,8 +156,7 @@ def test_it_tells_of_the_network_the_epochs_and_the_digits_that_there_were():
     page = written({"repositioned": SEEN}, network="mine", epochs=2, count=1797)
     for said in ("<em>mine</em>, 12,345 parameters", "2 epochs on", "1,797 MNIST test digits"):
         assert said in page
-    assert "10,000" not in page
-    assert "validation set" not in page
+    assert not re.search("10,000|validation set", page)
     assert "1 epoch on" in written({"repositioned": SEEN})
 
 
@@ -183,21 +165,23 @@ def test_of_validation_digits_it_says_so_and_claims_nothing_of_the_test_set():
     head, rest = page.split("</header>")
     assert "the numbers of 5,000 validation digits, not of the test set:" in head
     assert "5,000 MNIST validation digits as they are" in rest
-    assert "MNIST test" not in rest
-    assert "test digits" not in rest
+    assert not re.search("(MNIST|Repositioned|repositioned) test|test digits", rest)
 
 
 def test_beside_the_run_stand_the_seeds_of_a_sweep_on_the_same_images():
     groups = {"repositioned": SEEN, "fog": UNSEEN, "edges": UNSEEN}
     default = swept("default", clean=[0.9, 0.92], repositioned=[0.8, 0.8], fog=[0.5, 0.7], edges=[0.3, 0.3])
     off = swept("no_augmentation", clean=[0.6, 0.6], fog=[0.1, 0.1])
-    other = swept("baseline", "of another set", clean=[0, 0])
-    page = written(groups, sweep=pd.concat([default, off, other]))
+    left_out = swept("baseline", "of another set", clean=[0, 0]), swept("not_compared", clean=[0, 0])
+    page = written(groups, sweep=pd.concat([default, off, *left_out]))
     table = rows(page)
     assert table["default 2 seeds", 4] == ["91.00 ± 1.41%", "80.00 ± 0.00%", "45.00 ± 7.07%"]
     assert table["no augmentation 2 seeds", 4] == ["60.00 ± 0.00%", "", ""]
     assert table["fog", 9][-2:] == ["60.00 ± 14.14%", "10.00 ± 0.00%"]
-    assert "baseline 2 seeds" not in page
+    assert {name for name, _ in table if name.endswith(" seeds")} == {
+        "default 2 seeds",
+        "no augmentation 2 seeds",
+    }
     assert "This run is one of them" not in page
     assert "over seeds" not in written(groups)
     # The very accuracies of this run.
@@ -208,5 +192,4 @@ def test_beside_the_run_stand_the_seeds_of_a_sweep_on_the_same_images():
 def test_the_page_forbids_itself_scripts_and_hosts_and_names_cannot_smuggle_markup_in():
     page = written({"repositioned": SEEN, "<b>": UNSEEN})
     assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in page
-    assert "<script" not in page
-    assert "<b>" not in page
+    assert not re.search("<script|<b>", page)

@@ -13,26 +13,30 @@ import pytest
 import yaml
 from project import ROOT, Project
 
-from mnist_moved import git as git_reader
+from mnist_moved import git
 from mnist_moved.command import UserError
 from mnist_moved.evaluation.metrics import SEEN, UNSEEN
 from mnist_moved.networks.stopwatch import Seconds, find_seconds
 from mnist_moved.report.figures import STYLE
 from mnist_moved.sweeps import cluster, repository
 from mnist_moved.sweeps.settings import Trial, load_overridden, load_sweep, plan
-from mnist_moved.sweeps.table import by_trial, describe, draw_sweep, rows_of
+from mnist_moved.sweeps.table import describe, draw_sweep, rows_of
 from mnist_moved.sweeps.trial import Outcome, prepare
 from scripts import sweep
-from scripts.sweep import planned, read_arguments
 
 ALONE = {"": []}  # the settings of a sweep that has only overrides
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+SWEEPS = yaml.safe_load((ROOT / "sweeps.yaml").read_text())
+LAST = 2**32 - 1  # of all seeds
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """The current folder: with the project's params.yaml and sweeps.yaml."""
-    for name in ("params.yaml", "sweeps.yaml"):
-        shutil.copy(ROOT / name, tmp_path)
+    """The current folder: with the project's sweeps.yaml, and of its params.yaml what is soon parsed."""
+    few = {name: PARAMS["perturb"]["test_sets"][name] for name in ("repositioned", "rotate", "shear")}
+    perturb = {"seed": 42, "test_sets": few, "curves": {"rotate": {"degrees": [0, 30]}}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(PARAMS | {"perturb": perturb}, sort_keys=False))
+    shutil.copy(ROOT / "sweeps.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -42,14 +46,14 @@ def arguments(monkeypatch):
     """The arguments of the command, by its words."""
 
     def read(*words):
-        monkeypatch.setattr(sys, "argv", ["sweep", *map(str, words)])
-        return read_arguments()
+        monkeypatch.setattr(sys, "argv", ["sweep", *words])
+        return sweep.read_arguments()
 
     return read
 
 
-def names(*plan_arguments):
-    return [trial.name for trial in plan(*plan_arguments)]
+def names(trials):
+    return [trial.name for trial in trials]
 
 
 def digest(value):
@@ -62,52 +66,67 @@ def digest(value):
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        ([], ["default-s42"]),
-        (["train.augment=true,false"], ["augment-true-s42", "augment-false-s42"]),
-        (
-            ["train.epochs=1,2", "train.network=baseline"],
-            ["epochs-1-network-baseline-s42", "epochs-2-network-baseline-s42"],
-        ),
-        (["train.learning_rate=choice(0.003,1e-2)"], ["learning_rate-0.003-s42", "learning_rate-0.01-s42"]),
-        (["train.epochs=range(1,6,2)"], ["epochs-1-s42", "epochs-3-s42", "epochs-5-s42"]),
-        (["train.seed=3,4"], ["default-s3", "default-s4"]),
-        (["train.seed=3", "perturb.seed=7"], ["seed-7-s3"]),
+        ([], ["default"]),
+        (["train.augment=true,false"], ["augment-true", "augment-false"]),
+        (["train.epochs=1,2", "train.network=x"], ["epochs-1-network-x", "epochs-2-network-x"]),
+        (["train.learning_rate=choice(0.003,1e-2)"], ["learning_rate-0.003", "learning_rate-0.01"]),
+        (["train.epochs=range(1,6,2)"], ["epochs-1", "epochs-3", "epochs-5"]),
+        (["perturb.seed=7", "train.seed=42"], ["seed-7"]),
         (
             ["perturb.test_sets.rotate.degrees=9", "perturb.test_sets.shear.degrees=8"],
-            ["perturb.test_sets.rotate.degrees-9-perturb.test_sets.shear.degrees-8-s42"],
+            ["perturb.test_sets.rotate.degrees-9-perturb.test_sets.shear.degrees-8"],
         ),
         (
             ["train.augmentation.rotate.degrees=[0,9],[0,8]"],
-            [f"degrees-{digest('[0,9]')}-s42", f"degrees-{digest('[0,8]')}-s42"],
+            [f"degrees-{digest('[0,9]')}", f"degrees-{digest('[0,8]')}"],
         ),
-        ([f"train.network={'long' * 8}"], [f"network-{digest('long' * 8)}-s42"]),
+        ([f"train.network={'long' * 8}"], [f"network-{digest('long' * 8)}"]),
     ],
 )
 def test_a_trial_is_named_after_what_its_overrides_change_and_its_seed(overrides, expected):
-    assert names(ALONE, overrides, 1) == expected
-
-
-def test_each_setting_of_a_sweep_keeps_its_name_before_what_is_added():
-    settings = {"plain": ["train.augment=false"], "short": ["train.epochs=1,2"]}
-    assert names(settings, ["train.network=baseline"], 1) == [
-        "plain-network-baseline-s42",
-        "short-epochs-1-network-baseline-s42",
-        "short-epochs-2-network-baseline-s42",
-    ]
+    assert names(plan(ALONE, overrides, 1)) == [f"{name}-s42" for name in expected]
 
 
 def test_seeds_go_on_from_that_of_the_setting_and_come_before_the_next_setting():
-    settings = {"one": [], "two": ["train.seed=7"]}
-    assert names(settings, [], 2) == ["one-s42", "two-s7", "one-s43", "two-s8"]
-    assert names(ALONE, ["train.seed=3,4"], 2) == ["default-s3", "default-s4", "default-s5"]
+    settings = {"one": [], "two": ["train.seed=7"], "three": ["train.epochs=1,2"]}
+    one, two, *three = (
+        "one-network-x",
+        "two-network-x",
+        "three-epochs-1-network-x",
+        "three-epochs-2-network-x",
+    )
+    first = [f"{one}-s42", f"{two}-s7", *(f"{each}-s42" for each in three)]
+    second = [f"{one}-s43", f"{two}-s8", *(f"{each}-s43" for each in three)]
+    assert names(plan(settings, ["train.network=x"], 2)) == first + second
+    assert names(plan(ALONE, ["train.seed=3,4"], 2)) == ["default-s3", "default-s4", "default-s5"]
+    assert names(plan(ALONE, [f"train.seed={LAST}"], 1)) == [f"default-s{LAST}"]
 
 
 def test_a_trial_has_the_values_of_its_setting_and_its_seed():
     trial = plan({"plain": ["train.augment=false"]}, ["train.epochs=1,2"], 2)[-1]
-    assert trial.name == "plain-epochs-2-s43"
     params, train = load_overridden([]), load_overridden(trial.overrides).train
     expected = params.train.model_copy(update={"augment": False, "epochs": 2, "seed": 43})
     assert train == expected != params.train
+
+
+@pytest.mark.parametrize(
+    ("override", "seeds", "message"),
+    [
+        ("train.epoch=3", 1, "Could not override 'train.epoch'"),
+        ("train.epochs=soon", 1, "params.yaml: train.epochs: got 'soon'; allowed: "),
+        ("train.epochs=1,0", 1, "params.yaml: train.epochs: got 0; allowed: "),
+        ("train.epochs", 1, "Error parsing override .train.epochs."),
+        ("train.epochs=glob(*)", 1, "Glob override .* is not supported"),
+        ("train.epochs=interval(1,3)", 1, "does not support sweep type"),
+        ("other.yaml:epochs=3", 1, "other.yaml: expected overrides of params.yaml"),
+        ("train.epochs=3", 0, "--seeds: expected at least 1, found 0"),
+        (f"train.seed={LAST}", 2, f"params.yaml: train.seed: got {LAST + 1}; allowed: less than {LAST + 1}"),
+    ],
+)
+def test_what_gives_no_valid_trials_is_refused_before_any_runs(override, seeds, message):
+    with pytest.raises(UserError, match=rf"^(-S .*)?{message}") as refused:
+        plan(ALONE, [override], seeds)
+    assert "/tmp" not in str(refused.value)  # where params.yaml was tried
 
 
 def test_two_settings_of_one_name_are_refused():
@@ -116,44 +135,11 @@ def test_two_settings_of_one_name_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("train.epoch=3", "Could not override 'train.epoch'"),
-        ("train.epochs=soon", "params.yaml: train.epochs: got 'soon'; allowed: "),
-        ("train.epochs=1,0", "params.yaml: train.epochs: got 0; allowed: "),
-        ("train.epochs", "Error parsing override .train.epochs."),
-        ("train.epochs=glob(*)", "Glob override .* is not supported"),
-        ("train.epochs=interval(1,3)", "does not support sweep type"),
-        ("other.yaml:epochs=3", "other.yaml: expected overrides of params.yaml"),
-    ],
+    ("text", "known"), [("one: 1\n2: two\n", "one, 2"), ("- nosuch\n", "nothing"), ("", "nothing")]
 )
-def test_a_wrong_override_is_refused_before_any_trial(override, message):
-    with pytest.raises(UserError, match=rf"^(-S .*)?{message}") as refused:
-        plan(ALONE, [override], 1)
-    assert "/tmp" not in str(refused.value)  # where params.yaml was tried
-
-
-def test_no_seeds_are_refused_nor_more_than_there_are():
-    with pytest.raises(UserError, match="--seeds: expected at least 1, found 0"):
-        plan(ALONE, [], 0)
-    last = f"train.seed={2**32 - 1}"
-    assert len(plan(ALONE, [last], 1)) == 1
-    with pytest.raises(UserError, match=r"train.seed: got 4294967296; allowed: less than 4294967296"):
-        plan(ALONE, [last], 2)
-
-
-@pytest.mark.parametrize("name", yaml.safe_load((ROOT / "sweeps.yaml").read_text()))
-def test_the_sweeps_of_the_project_can_be_run(name):
-    sweep = load_sweep(name)
-    assert len(plan(sweep.settings, [], sweep.seeds)) == len(sweep.settings) * sweep.seeds
-
-
-def test_an_unknown_sweep_is_told_from_those_there_are(folder):
-    (folder / "sweeps.yaml").write_text("one: 1\n2: two\n")
-    with pytest.raises(UserError, match=r"^nosuch: no such sweep; sweeps.yaml has one, 2$"):
-        load_sweep("nosuch")
-    (folder / "sweeps.yaml").write_text("- nosuch\n")
-    with pytest.raises(UserError, match=r"^nosuch: no such sweep; sweeps.yaml has nothing$"):
+def test_an_unknown_sweep_is_told_from_those_there_are(folder, text, known):
+    (folder / "sweeps.yaml").write_text(text)
+    with pytest.raises(UserError, match=rf"^nosuch: no such sweep; sweeps.yaml has {known}$"):
         load_sweep("nosuch")
 
 
@@ -178,12 +164,15 @@ def test_a_wrong_sweep_is_refused_with_what_is_allowed(folder, sweep, message):
 # Arguments
 
 
+@pytest.mark.parametrize("name", SWEEPS)
+def test_the_sweeps_of_the_project_can_be_run(arguments, name):
+    assert len(sweep.planned(arguments(name))) == len(SWEEPS[name]["settings"]) * SWEEPS[name]["seeds"]
+
+
 def test_the_command_adds_to_a_written_sweep(arguments):
-    trials = planned(arguments("main", "--seeds", 1, "--on", "validation", "-S", "train.epochs=1"))
-    settings = load_sweep("main").settings
-    assert [trial.name for trial in trials] == [f"{name}-epochs-1-split-validation-s42" for name in settings]
-    assert {load_overridden(trial.overrides).evaluate.split for trial in trials} == {"validation"}
-    assert len(planned(arguments("main"))) == len(settings) * load_sweep("main").seeds
+    words = ["fashion_mnist", "--seeds", "1", "--on", "validation", "-S", "train.epochs=1"]
+    expected = [f"{name}-epochs-1-split-validation-s42" for name in ("fashion", "fashion_baseline")]
+    assert names(sweep.planned(arguments(*words))) == expected
 
 
 @pytest.mark.parametrize(
@@ -225,23 +214,22 @@ def test_the_seconds_that_training_prints_are_found_among_other_output():
     assert find_seconds("Stage 'train' is cached\nI trained in 3.0 s, 4.0 CPU s, it says") is None
 
 
+def test_seconds_of_training_are_noted_by_commit_and_experiment(folder):
+    (folder / ".dvc").mkdir()
+    assert repository.noted("one") == {}
+    repository.note("one", "default-s42", Seconds(10.04, 15.5))
+    repository.note("two", "default-s42", Seconds(1, 2))
+    repository.note("one", "default-s43", Seconds(3, 4))
+    assert repository.noted("one") == {"default-s42": Seconds(10.04, 15.5), "default-s43": Seconds(3, 4)}
+
+
 # The table of a sweep
 
 
-TEST_SETS = pd.DataFrame(
-    {
-        "test_set": ["clean", "repositioned", "rotate", "edges", "fog"],
-        "perturbation": ["clean", "reposition", "rotate", "edges", "fog"],
-        "group": ["clean", SEEN, SEEN, UNSEEN, UNSEEN],
-        "images_digest": "abc",
-        "count": 100,
-        "loss": 0.1,
-    }
-)
-
-
 def rows(setting, seed, *accuracies, seconds=None):
-    text = TEST_SETS.assign(accuracy=accuracies).to_csv(index=False)
+    groups = {"clean": "clean", "repositioned": SEEN, "rotate": SEEN, "edges": UNSEEN, "fog": UNSEEN}
+    table = pd.DataFrame({"test_set": groups.keys(), "group": groups.values(), "accuracy": accuracies})
+    text = table.assign(perturbation="", images_digest="abc", count=100, loss=0.1).to_csv()
     return rows_of(Trial(setting, seed, ()), text, seconds)
 
 
@@ -258,26 +246,19 @@ def table():
     )
 
 
-def test_a_trial_is_told_by_its_main_sets_its_groups_and_its_worst(table):
-    trial = by_trial(table).loc[("good", 1)].round(6)
-    accuracies = {"clean": 0.96, "repositioned": 0.8, "seen": 0.85, "unseen": 0.75, "worst": 0.7}
-    assert trial.to_dict() == accuracies | {"wall_seconds": 10, "cpu_seconds": 15}
-
-
 def test_a_setting_is_told_by_mean_and_deviation_over_its_seeds(table):
     header, bad, good = (" ".join(line.split()) for line in describe(table).splitlines())
     assert header == "seeds clean repositioned seen unseen worst training, s CPU s"
-    assert bad == ("bad 2 99.00 ± 0.00 60.00 ± 0.00 70.00 ± 0.00 55.00 ± 0.00 50.00 ± 0.00 unknown unknown")
+    assert bad == "bad 2 99.00 ± 0.00 60.00 ± 0.00 70.00 ± 0.00 55.00 ± 0.00 50.00 ± 0.00 unknown unknown"
     # The deviation of 96 and 98 is the square root of 2.
-    assert good == (
-        "good 2 97.00 ± 1.41 85.00 ± 7.07 87.50 ± 3.54 70.00 ± 7.07 65.00 ± 7.07 11.0 ± 1.4 16.0 ± 1.4"
-    )
+    accuracies = "97.00 ± 1.41 85.00 ± 7.07 87.50 ± 3.54 70.00 ± 7.07 65.00 ± 7.07"
+    assert good == f"good 2 {accuracies} 11.0 ± 1.4 16.0 ± 1.4"
     assert "±" not in describe(table[table["seed"] == 1])
 
 
-def test_the_picture_has_a_dot_a_seed_and_says_which_setting_is_best_on_altered_sets(table):
-    with matplotlib.rc_context(STYLE):
-        figure = draw_sweep(table)
+@matplotlib.rc_context(STYLE)
+def test_the_figure_has_a_dot_a_seed_and_says_which_setting_is_best_on_perturbed_test_sets(table):
+    figure = draw_sweep(table)
     [axes], [legend] = figure.axes, figure.legends
     assert axes.get_title("left") == (
         "Highest mean over the perturbed test sets:\ngood, 78.75 ± 1.77 %\n(a dot a seed, a bar their mean)"
@@ -285,164 +266,121 @@ def test_the_picture_has_a_dot_a_seed_and_says_which_setting_is_best_on_altered_
     assert [text.get_text() for text in legend.get_texts()] == ["bad", "good"]
     # From the bottom, by the mean of `good`; whose dots lie below those of `bad`.
     labels = [text.get_text() for text in axes.get_yticklabels()]
-    assert [label.lower() for label in labels] == ["edges", "fog", "repositioned", "rotate", "clean"]
+    assert labels == ["edges", "fog", "repositioned", "rotate", "clean"]
     dots = pd.DataFrame(axes.collections[1].get_offsets(), columns=["x", "y"]).round(4)
-    assert dots.groupby("y")["x"].agg(sorted).to_dict() == {
-        -0.3: [0.7, 0.7],
-        0.7: [0.6, 0.8],
-        1.7: [0.8, 0.9],
-        2.7: [0.9, 0.9],
-        3.7: [0.96, 0.98],
-    }
-
-
-def test_one_trial_can_be_drawn(tmp_path):
-    with matplotlib.rc_context(STYLE):
-        figure = draw_sweep(rows("only", 1, 0.99, 0.60, 0.80, 0.50, 0.60))
-        figure.savefig(tmp_path / "one.png")
-    assert "only, 62.50 %\n(" in figure.axes[0].get_title("left")
+    places = dots.groupby("y")["x"].agg(sorted)
+    assert places.index.tolist() == [-0.3, 0.7, 1.7, 2.7, 3.7]
+    assert places.tolist() == [[0.7, 0.7], [0.6, 0.8], [0.8, 0.9], [0.9, 0.9], [0.96, 0.98]]
+    [axes] = draw_sweep(rows("only", 1, 0.99, 0.60, 0.80, 0.50, 0.60)).axes
+    assert "only, 62.50 %\n(" in axes.get_title("left")
 
 
 # The repository
 
 
-def ref_of(parent, name):
-    """Where DVC keeps an experiment that started from a commit."""
-    return f"refs/exps/{parent[:2]}/{parent[2:]}/{name}"
-
-
 @pytest.fixture
-def bundled(git, folder, store):
-    """Store an experiment, and then forget it: its commit, and the bundle that has it."""
-
-    def make():
-        (folder / "result").write_text("99 %")
-        commit, parent = store("default-s42"), git("rev-parse HEAD")
-        ref = ref_of(parent, "default-s42")
-        bundle = git_reader.git("bundle", "create", "--quiet", "-", ref, f"^{parent}")
-        git(f"update-ref -d {ref}")
-        git("prune --expire=now")
-        return commit, bundle
-
-    return make
-
-
-def names_of_experiments():
-    return {each.name: each.commit for each in git_reader.experiments()}
-
-
-@pytest.fixture
-def git(folder, environment):
-    """A repository in the current folder, of params.yaml and sweeps.yaml; its commands, by their words."""
+def project(folder, environment):
+    """The current folder as a repository, and the commands that are typed there."""
     project = Project(folder, environment)
-
-    def run(words):
-        return project.run(f"git {words}").stdout.strip()
-
-    run("init --quiet")
-    run("config user.name Test")
-    run("config user.email test@example.org")
+    project.begin()
     project.commit()
-    return run
+    return project
 
 
 @pytest.fixture
-def store(folder, git):
-    """Store the files as they are as an experiment, by name; its commit."""
+def store(project):
+    """Store a file `result` of this text as an experiment of the last commit, by name: its commit."""
 
-    def as_experiment(name):
-        git("add --all")
-        commit = git(f"commit-tree {git('write-tree')} -p HEAD -m {name}")
-        git(f"update-ref {ref_of(git('rev-parse HEAD'), name)} {commit}")
-        git("reset --quiet --hard")
+    def as_experiment(name, text):
+        (project / "result").write_text(text, encoding="utf-8")
+        project.run("git add --all")
+        tree, parent = git.git("write-tree").decode().strip(), git.head()
+        commit = project.run(f"git commit-tree {tree} -p {parent} -m {name}").stdout.strip()
+        project.run(f"git update-ref refs/exps/{parent[:2]}/{parent[2:]}/{name} {commit}")
+        project.run("git reset --quiet --hard")
         return commit
 
     return as_experiment
 
 
-def test_a_changed_file_is_named_and_refused_before_its_change_is_lost(folder, git):
-    (folder / "untracked.csv").touch()
-    assert repository.clean_commit([]) == git("rev-parse HEAD")
-    (folder / "params.yaml").write_text("changed")
-    with pytest.raises(UserError, match=r"and params\.yaml differ from the last commit; commit"):
-        repository.clean_commit(["sweeps.yaml"])
-    git("add params.yaml")
-    with pytest.raises(UserError, match=r"params\.yaml"):
-        repository.clean_commit(["sweeps.yaml"])
+def test_a_changed_file_is_named_and_refused_unless_the_command_itself_writes_it(project):
+    (project / "untracked.csv").touch()
+    assert repository.clean_commit([]) == git.head()
+    (project / "params.yaml").write_text("changed")
+    for staged in (False, True):
+        with pytest.raises(UserError, match=r"and params\.yaml differ from the last commit; commit"):
+            repository.clean_commit(["sweeps.yaml"])
+        for path in ("params.yaml", project / "params.yaml", "./params.yaml"):
+            assert repository.clean_commit([path, "/elsewhere/sweep.csv", "../sweep.csv"]) == git.head()
+        project.run("git add params.yaml")
     for number in range(3):
-        (folder / f"new {number}").touch()
-    git("add --all")
+        (project / f"new {number}").touch()
+    project.run("git add --all")
     with pytest.raises(UserError, match=r"and new 0, new 1, new 2 and 2 more differ"):
         repository.clean_commit([])
 
 
-def test_what_the_command_itself_writes_may_differ_wherever_it_is(folder, git):
-    (folder / "params.yaml").write_text("changed")
-    assert repository.clean_commit(["params.yaml"]) == git("rev-parse HEAD")
-    for path in (folder / "params.yaml", "./params.yaml"):
-        assert repository.clean_commit([path, "/elsewhere/sweep.csv", "../sweep.csv"])
-
-
-def test_a_file_is_read_at_several_commits(folder, git, store):
+def test_a_file_is_read_at_several_commits(store):
     texts = ["no newline at the end", "", "ä\n\nx missing\n"]
-    commits = []
-    for number, text in enumerate(texts):
-        (folder / "file").write_text(text, encoding="utf-8")
-        commits.append(store(f"trial-s{number}"))
-    assert git_reader.read(commits, "file") == texts
+    commits = [store(f"trial-s{number}", text) for number, text in enumerate(texts)]
+    assert git.read(commits, "result") == texts
     with pytest.raises(UserError, match=rf"commit {commits[1][:7]} has no nosuch"):
-        git_reader.read(commits[1:], "nosuch")
+        git.read(commits[1:], "nosuch")
 
 
-def test_a_revision_or_the_name_of_an_experiment_stands_for_a_commit(folder, git, store):
-    first = git("rev-parse HEAD")
-    old, alone = store("fast"), store("alone")
-    assert git_reader.commit_of("HEAD") == git_reader.commit_of(first[:8]) == first
-    git("commit --quiet --allow-empty --message=next")
-    (folder / "result").write_text("99 %")
-    assert store("fast") == git_reader.commit_of("fast") != old  # the one of HEAD
-    assert git_reader.commit_of("alone") == alone
-    git("commit --quiet --allow-empty --message=last")
+def test_a_revision_or_the_name_of_an_experiment_stands_for_a_commit(project, store):
+    first, old, alone = git.head(), store("fast", "98 %"), store("alone", "98 %")
+    assert git.commit_of("HEAD") == git.commit_of(first[:8]) == first
+    project.run("git commit --quiet --allow-empty --message=next")
+    assert store("fast", "99 %") == git.commit_of("fast") != old  # the one of HEAD
+    assert git.commit_of("alone") == alone
+    project.run("git commit --quiet --allow-empty --message=last")
     for name, found in (("fast", "2"), ("nosuch", "no"), ("--all", "no")):
         with pytest.raises(UserError, match=f"git knows {found} revisions or experiments {name}"):
-            git_reader.commit_of(name)
+            git.commit_of(name)
 
 
-def test_an_experiment_is_taken_in_with_its_data_and_git_sees_no_change(git, bundled, tmp_path):
-    commit, bundle = bundled()
-    assert names_of_experiments() == {}
-    repository.adopt(bundle, {"files/md5/ab/cd": b"digits"}, tmp_path / "cache")
-    assert names_of_experiments() == {"default-s42": commit}
-    assert git_reader.read([commit], "result") == ["99 %"]
-    assert (tmp_path / "cache/files/md5/ab/cd").read_bytes() == b"digits"
-    assert git("status --porcelain --untracked-files=no") == ""
-
-
-def test_an_experiment_stored_meanwhile_is_not_overwritten(folder, store, bundled, tmp_path):
-    _, bundle = bundled()
-    (folder / "result").write_text("98 %")
-    stored = store("default-s42")
-    with pytest.raises(UserError, match=r"git update-ref: .*default-s42"):
-        repository.adopt(bundle, {}, tmp_path / "cache")
-    assert names_of_experiments() == {"default-s42": stored}
-
-
-def test_half_a_bundle_is_not_taken_in(folder, bundled):
+def test_an_experiment_is_taken_in_whole_with_its_data_and_in_place_of_no_other(project, store):
+    stored, name, parent = store("default-s42", "99 %"), "default-s42", git.head()
+    ref, cache = f"refs/exps/{parent[:2]}/{parent[2:]}/{name}", project / ".git/cache"
+    bundle = git.git("bundle", "create", "--quiet", "-", ref, f"^{parent}")
+    project.run(f"git update-ref -d {ref}")
+    project.run("git prune --expire=now")
     with pytest.raises(UserError, match=r"^git [a-z-]+: "):
-        repository.adopt(bundled()[1][:-30], {}, folder)
-    assert names_of_experiments() == {}
+        repository.adopt(bundle[:-30], {}, cache)
+    assert git.experiments() == []
+    repository.adopt(bundle, {"files/md5/ab/cd": b"digits"}, cache)
+    assert git.experiments() == [(name, stored, parent)]
+    assert git.read([stored], "result") == ["99 %"]
+    assert (cache / "files/md5/ab/cd").read_bytes() == b"digits"
+    assert project.run("git status --porcelain").stdout == ""
+    other = store(name, "98 %")
+    with pytest.raises(UserError, match=r"git update-ref: .*default-s42"):
+        repository.adopt(bundle, {}, cache)
+    assert git.experiments() == [(name, other, parent)]
+
+
+def test_a_shallow_clone_is_told_how_to_become_a_whole_one(project, monkeypatch):
+    project.run("git commit --quiet --allow-empty --message=more")
+    assert repository.history().startswith(b"# v2 git bundle")
+    project.run(f"git clone --quiet --depth 1 file://{project.folder} shallow")
+    monkeypatch.chdir("shallow")
+    with pytest.raises(UserError, match="git fetch --unshallow"):
+        repository.history()
+
+
+# Trials and nodes
 
 
 def test_a_trial_whose_experiment_cannot_be_taken_in_does_not_end_the_sweep(monkeypatch, capsys):
     trials = [Trial(setting, 42, ()) for setting in ("taken", "free")]
-    cluster, repository = MagicMock(), MagicMock()
-    cluster.room.return_value = 0, 1
-    outcome = Outcome("here", "", b"")
+    cluster, repository, outcome = MagicMock(), MagicMock(), Outcome("here", "", b"")
     cluster.run_trials.return_value = [(trials[0], outcome), None, (trials[1], outcome)]
     repository.adopt.side_effect = [UserError("there is one of that name"), None]
     monkeypatch.setattr(sweep, "cluster", cluster)
     monkeypatch.setattr(sweep, "repository", repository)
     arguments = Namespace(address=None, cpus=1, gpus=0, no_install=False)
+    cluster.room.return_value = 0, 1
     assert sweep.run_missing(trials, 2, "0" * 40, arguments) == ["taken-s42"]
     output = capsys.readouterr().out
     assert "taken-s42 failed:\n    there is one of that name\n" in output
@@ -462,31 +400,10 @@ def test_only_nodes_with_the_processors_and_gpus_of_a_trial_have_room_for_it(mon
 
 
 def test_a_node_does_not_trust_a_folder_that_others_may_write_to(tmp_path, monkeypatch):
-    monkeypatch.setitem(
-        sys.modules, "ray", Mock(get=lambda cargo: (b"history", {"files/md5/ab/cd": b"digits"}))
-    )
+    cargo = b"history", {"files/md5/ab/cd": b"digits"}
+    monkeypatch.setitem(sys.modules, "ray", Mock(get=lambda reference: cargo))
     bundle = prepare(tmp_path / "ours", "0" * 40, [None])
     assert bundle.read_bytes() == b"history"
     bundle.parent.chmod(0o777)
     with pytest.raises(RuntimeError, match="ours is not ours alone"):
         prepare(tmp_path / "ours", "0" * 40, [None])
-
-
-def test_a_shallow_clone_is_told_how_to_become_a_whole_one(folder, git, store, tmp_path, monkeypatch):
-    (folder / "more").touch()
-    git("add more")
-    git("commit --quiet --message=more")
-    assert repository.history().startswith(b"# v2 git bundle")
-    git(f"clone --quiet --depth 1 file://{folder} {tmp_path / 'shallow'}")
-    monkeypatch.chdir(tmp_path / "shallow")
-    with pytest.raises(UserError, match="git fetch --unshallow"):
-        repository.history()
-
-
-def test_seconds_of_training_are_noted_by_commit_and_experiment(folder):
-    (folder / ".dvc").mkdir()
-    assert repository.noted("one") == {}
-    repository.note("one", "default-s42", Seconds(10.04, 15.5))
-    repository.note("two", "default-s42", Seconds(1, 2))
-    repository.note("one", "default-s43", Seconds(3, 4))
-    assert repository.noted("one") == {"default-s42": Seconds(10.04, 15.5), "default-s43": Seconds(3, 4)}
