@@ -85,9 +85,9 @@ def main() -> None:
                 rows = {"size": measure(browser, "size, %", np.linspace(60, 20, changes).round())}
                 places = np.linspace(0, 1, changes + 1).round(3)  # no change to what is there already
                 rows["place"] = measure(browser, "across", places[:-1])
-                for kind, ahead in (("zigzag", places[::-1][:-1]), ("motion blur", places[:-1])):
-                    choose(browser, kind)
-                    rows[f"place, with {kind}"] = measure(browser, "across", ahead)
+                for name, ahead in (("zigzag", places[::-1][:-1]), ("motion blur", places[:-1])):
+                    choose(browser, name)
+                    rows[f"place, with {name}"] = measure(browser, "across", ahead)
         finally:
             server.terminate()
     print("| what is changed | median, ms | slowest, ms |\n|---|---|---|")

@@ -19,12 +19,13 @@ SMALL = {
         "own_pictures": {"source": "data/own"},
     },
     "perturb.curves": {"reposition": {"canvas": [28, 56, 112]}, "rotate": {"degrees": [0, 30, 90]}},
-    "evaluate.curve_digits": 500,
+    "evaluate.curve_digits": 200,
     "train.epochs": 3,
     "train.training_digits": 3000,
     "train.validation_digits": 1000,
     "train.batch_size": 50,
     "train.augmentation": {"reposition": {"probability": 0.5, "canvas": [28, 84]}},
+    "plot.dpi": 60,
 }
 
 # Two workers take files of tests in this order, then all others: the longest first, and one that needs no

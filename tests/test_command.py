@@ -17,22 +17,18 @@ PROGRAMS = ["app.py", *(f"-cimport {package}, gradio" for package in ("stages", 
 
 
 @pytest.mark.parametrize(
-    ("error", "message"),
+    ("error", "end", "message"),
     [
-        (UserError("epochs: got 0"), "^error: epochs: got 0$"),
-        (KeyboardInterrupt, "^130$"),
-        (OSError(errno.ENOSPC, "No space left"), r"^error: No space left\. Mend that and run"),
+        (UserError("epochs: got 0"), SystemExit, "^error: epochs: got 0$"),
+        (KeyboardInterrupt, SystemExit, "^130$"),
+        (OSError(errno.ENOSPC, "No space left"), SystemExit, r"^error: No space left\. Mend that and run"),
+        (OSError("without a number, so a bug of a library"), OSError, "without a number"),
     ],
 )
-def test_ctrl_c_what_a_user_can_mend_and_a_full_disk_end_with_one_line(capsys, error, message):
-    with pytest.raises(SystemExit, match=message):
+def test_ctrl_c_and_what_a_user_can_mend_end_with_one_line_and_a_bug_does_not(capsys, error, end, message):
+    with pytest.raises(end, match=message):
         run(Mock(side_effect=error))
     assert capsys.readouterr().err == (INTERRUPTED if error is KeyboardInterrupt else "")
-
-
-def test_a_bug_of_a_library_shows_its_traceback():
-    with pytest.raises(OSError, match="without a number"):
-        run(Mock(side_effect=OSError("without a number")))
 
 
 @pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("now", 2)])

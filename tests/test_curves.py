@@ -37,8 +37,7 @@ def test_each_point_is_measured_for_both_networks_and_the_same_images_once():
 
         def predict(images):
             predicted.append(len(images))
-            same = (images[:, None] == known).all(axis=(2, 3))
-            return np.eye(10)[np.where(same.any(axis=1), same.argmax(axis=1), 0)]
+            return np.eye(10)[(images[:, None] == known).all(axis=(2, 3)).argmax(axis=1)]
 
         return predict
 

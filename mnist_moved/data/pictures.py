@@ -18,7 +18,7 @@ MAX_BYTES = 2**24
 MAX_PIXELS = 50_000_000  # as phone cameras make; a file of a few kilobytes can hold a thousand times as many
 MIN_SIDE = 8  # pixels
 
-BOX = 20  # pixels: of the longest side of a digit in MNIST; mnist_moved/datasets.py has that of others
+BOX = 20  # pixels: of the longest side of a digit in MNIST; data/datasets.py has that of others
 
 WORKING_SIDE = 384  # pixels: enough for a digit a tenth as high as the picture
 # On blank paper, a soft shadow makes up to 40 grey levels of contrast, noise 5 times its standard deviation.

@@ -6,7 +6,7 @@ from scipy.stats import binomtest, false_discovery_control, norm, t
 
 LEVEL = 0.05  # of significance
 CONFIDENCE = 1 - LEVEL
-STEP = 1e-4  # between accuracies on 10,000 digits, and between those in suites.csv, which has four decimals
+STEP = 1e-4  # between accuracies on 10,000 digits, and between those in test_sets.csv, of four decimals
 
 BETTER, WORSE, UNCLEAR = "better", "worse", "no difference shown"
 

@@ -137,7 +137,7 @@ def draw_mistakes(
         worst = next(mistakes.nlargest(1, "confidence").itertuples())
         title = (
             f"{set_title}: the most confident mistakes,\n"
-            f"surest of all: {classes[worst.label]} taken for {classes[worst.predicted]},"
+            f"first of all: {classes[worst.label]} taken for {classes[worst.predicted]},"
             f" {worst.confidence:.1%} sure"
         )
     entitle(figure, title)
