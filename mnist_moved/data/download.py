@@ -22,10 +22,9 @@ import requests
 from tqdm import tqdm
 
 from mnist_moved.command import UserError
-from mnist_moved.data.datasets import Files, Fingerprint
+from mnist_moved.data.datasets import Files, Fingerprint, Source
 from mnist_moved.data.idx import SIDE, SPLITS, from_idx, to_idx
 from mnist_moved.files import whole_file
-from mnist_moved.params import Source
 
 BLOCK = 2**16  # bytes that are read at once
 

@@ -46,9 +46,8 @@ def measure_curves(
     curves, seed: as `perturb` has them in params.yaml. Points of the same images are predicted once: most
     curves begin with the same, clean digits.
     """
-    correct: dict[
-        str, tuple[np.ndarray, ...]
-    ] = {}  # by digest: bool (n,), of the network and of the baseline
+    # By digest, of the network and of the baseline: which digits are classified correctly, bool (n,).
+    correct: dict[str, tuple[np.ndarray, ...]] = {}
     rows = []
     for perturbation, curve in tqdm(curves.items(), "curves", unit=" curves", disable=None):
         [(strength, values)] = curve.items()
