@@ -257,6 +257,7 @@ def test_size_place_and_perturbation_have_sliders_of_their_own_and_can_all_be_ta
     page.shows(perturb_digit(SEVEN, 0.5, 1, 0, "shot_noise", photons=500)[0])
     page.click("#back")
     page.shows(SEVEN)
+    page.until(lambda: page.field("across").get_attribute("value") == "0.5")
     page.until(lambda: not page.field("down").is_enabled() and "photons" not in page.text)
 
 
