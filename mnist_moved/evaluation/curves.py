@@ -56,12 +56,12 @@ def measure_curves(
         new = {digest: point for digest, point in zip(digests, points, strict=True) if digest not in correct}
         if new:
             images = np.concatenate([point.images for point in new.values()])
-            labels = np.tile(digits.labels, (len(new), 1))
-            answers = [
-                predict(images).argmax(axis=1).reshape(labels.shape) for predict in (network, baseline)
-            ]
+            answers = (
+                predict(images).argmax(axis=1).reshape(len(new), -1) for predict in (network, baseline)
+            )
+            right, baseline_right = (answer == digits.labels for answer in answers)
             for number, digest in enumerate(new):
-                correct[digest] = tuple((answer[number] == digits.labels) for answer in answers)
+                correct[digest] = right[number], baseline_right[number]
         for value, digest in zip(values, digests, strict=True):
             right, baseline_right = correct[digest]
             low, high = wilson_interval(right)

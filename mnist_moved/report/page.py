@@ -96,7 +96,7 @@ def write_page(illustrations: dict[str, Illustration], found: Findings) -> str:
     accounts = {name: account for name, account in found.evaluation.items() if name != CLEAN}
     sweep = found.sweep[found.sweep["setting"].isin(COMPARED)]
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        vars(found) | {"sweep": sweep},
+        vars(found),
         illustrations=illustrations,
         clean=found.evaluation[CLEAN],
         headline=found.evaluation[HEADLINE],

@@ -58,8 +58,8 @@ def run_trial(name: str, overrides: tuple[str, ...], common: Common, cargo: list
     cache = folder / "cache"
     clone = Path(tempfile.mkdtemp(dir=folder, prefix=f"{name}-"))
     with guarded(clone) as guard:
-        name_, address = common.author
-        options = [f"--config=user.name={name_}", f"--config=user.email={address}"]
+        author, address = common.author
+        options = [f"--config=user.name={author}", f"--config=user.email={address}"]
         git(clone, "clone", "--quiet", "--config=advice.detachedHead=false", *options, str(bundle), ".")
         (clone / ".dvc/config.local").write_text(
             f"[cache]\n    dir = {cache}\n    type = reflink,hardlink,copy\n"
