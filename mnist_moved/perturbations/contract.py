@@ -10,6 +10,12 @@ The contract of a perturbation, `function(images, rng, **strengths) -> perturbed
 - Random numbers come from one call to `rng` whose first axis is the image, or that reads the stream image
   after image, and no image sees another. So a batch gives the same bytes as its images one at a time, the
   first k images do not depend on n, and `perturb` may work in chunks.
+- It returns the same bytes on every processor. What differs is the order of sums (`@`, einsum, sum, mean)
+  and the last bit of exp, log, tan, hypot and their kin. So it multiplies and sums up only `rounded` numbers,
+  whose sums are exact in any order, and rounds what such a function returns, by `rounded` or `per_image`.
+  +, -, *, / and sqrt, element by element, are the same everywhere, as is all of integers and of sorting; and
+  so are random numbers: normal and Poisson ones are compared with an exp or log in between, but its last bit
+  decides less than one in a billion of them.
 
 To add one, write such a function in a file of this folder and decorate it with `@perturbation`: params.yaml
 may name it then, and the tests find it in `PERTURBATIONS`.
@@ -83,6 +89,16 @@ def ranges(perturbation: str) -> dict[str, Range]:
 def per_image(strength: Strength) -> np.ndarray:
     """Return one number for all images, or one an image, as float32 that broadcasts against (n, 28, 28)."""
     return np.asarray(strength, np.float32).reshape(-1, 1, 1)
+
+
+def rounded(values: np.ndarray, bits: int = 16) -> np.ndarray:
+    """Round to multiples of 2^-bits, float64, so that what processors differ in, the last bit, is the same.
+
+    A sum of products of such numbers is exact, and so the same in any order, if its bits before and after
+    the point are no more than the 53 of float64: pixels, of 8 bits, weighted by numbers of 16 bits that sum
+    up to 1 need 24, weighted twice, along rows and columns, 40.
+    """
+    return np.rint(np.asarray(values, float) * 2.0**bits) * 2.0**-bits
 
 
 def to_uint8(values: np.ndarray) -> np.ndarray:

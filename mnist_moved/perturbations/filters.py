@@ -7,7 +7,7 @@ from numpy.random import Generator
 
 from mnist_moved.data.idx import SIDE
 from mnist_moved.perturbations.blur import blur
-from mnist_moved.perturbations.contract import Between, Images, per_image, perturbation, to_uint8
+from mnist_moved.perturbations.contract import Between, Images, per_image, perturbation, rounded, to_uint8
 
 
 @perturbation
@@ -19,8 +19,8 @@ def random_filter(images: Images, rng: Generator, gain: Annotated[float, Between
     The filter has 3 x 3 normal weights, less their mean; its answers count without their sign. The random
     filters of Xu et al. 2021 (arXiv 2007.13003), which are not of mean zero, keep the flat parts of an image.
     """
-    weights = rng.standard_normal((len(images), 3, 3, 1, 1), dtype=np.float32)
-    weights -= weights.mean(axis=(1, 2), keepdims=True)
+    weights = rounded(rng.standard_normal((len(images), 3, 3, 1, 1)))
+    weights = (weights - weights.mean(axis=(1, 2), keepdims=True)).astype(np.float32)
     padded = np.pad(images.astype(np.float32), ((0, 0), (1, 1), (1, 1)))
     answer = np.float32(0)
     for row, column in np.ndindex(3, 3):
@@ -40,8 +40,8 @@ def edges(images: Images, rng: Generator, sigma: Annotated[float, Between(0.5, 2
     paper has no faint edges to follow: a pixel is an edge if the blurred image is steep there, and steeper
     than at its neighbours uphill and downhill.
     """
-    down, right = np.gradient(blur(images.astype(np.float32), sigma), axis=(1, 2))
-    steepness = np.hypot(down, right)
+    down, right = np.gradient(blur(images, sigma).astype(np.float32), axis=(1, 2))
+    steepness = down**2 + right**2
     padded = np.pad(steepness, ((0, 0), (1, 1), (1, 1)))
 
     def steepest_along(row_step: int, column_step: int) -> np.ndarray:
@@ -58,5 +58,5 @@ def edges(images: Images, rng: Generator, sigma: Annotated[float, Between(0.5, 2
         [steepest_along(0, 1), steepest_along(1, 0), steepest_along(1, 1)],
         steepest_along(1, -1),
     )
-    least_steepness = 10  # grey levels a pixel
+    least_steepness = 10**2  # 10 grey levels a pixel
     return np.where(steepest & (steepness > least_steepness), np.uint8(255), np.uint8(0))

@@ -15,6 +15,7 @@ from mnist_moved.perturbations.contract import (
     flat_index,
     per_image,
     perturbation,
+    rounded,
     to_uint8,
 )
 
@@ -46,22 +47,22 @@ def place(images: Images, canvas: np.ndarray, top: np.ndarray, left: np.ndarray)
     factor, R @ image @ C.T, where R[o, i] is the share of input row i that lies within output row o, and C
     the same for columns.
     """
-    shrunk = _shares(top, canvas) @ images.astype(np.float32)
-    shrunk = shrunk @ _shares(left, canvas).swapaxes(1, 2)
+    shrunk = _shares(top, canvas) @ images.astype(float) @ _shares(left, canvas).swapaxes(1, 2)
     # Last, because sums of whole pixels are exact: rounding errors cannot tip a half up or down.
     shrunk *= per_image((SIDE / canvas) ** 2)
     return to_uint8(shrunk)
 
 
 def _shares(start: np.ndarray, canvas: np.ndarray) -> np.ndarray:
-    """Return the share of input pixel i that lies within output pixel o, along one axis: float32 (n, o, i).
+    """Return the share of input pixel i that lies within output pixel o, along one axis: float64 (n, o, i).
 
     start, canvas: float (n,), in pixels of the canvas, on which an output pixel is canvas / 28 long and the
     first input pixel begins at `start`.
     """
     borders = np.arange(SIDE + 1) * canvas[:, None] / SIDE - start[:, None]
-    # The share of each input pixel before each border; between two borders lies an output pixel.
-    before = borders.astype(np.float32)[:, :, None] - COLUMNS
+    # The share of each input pixel before each border; between two borders lies an output pixel. With
+    # 19 bits, the sum over all pixels that lie within one is exact on the largest canvas too.
+    before = rounded(borders, 19)[:, :, None] - COLUMNS
     np.clip(before, 0, 1, out=before)
     return before[:, 1:] - before[:, :-1]
 

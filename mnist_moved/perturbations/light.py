@@ -13,6 +13,7 @@ from mnist_moved.perturbations.contract import (
     Images,
     per_image,
     perturbation,
+    rounded,
     to_uint8,
 )
 
@@ -34,11 +35,11 @@ def fog(images: Images, rng: Generator, opacity: Annotated[float, Between(0, 1)]
     """
     sides = (1, 2, 3, 5, 9, 17)
     ends = np.cumsum(np.square(sides))
-    noise = rng.random((len(images), ends[-1]), dtype=np.float32)
-    density = np.float32(0)
+    noise = rounded(rng.random((len(images), ends[-1]), dtype=np.float32))
+    density = 0.0
     for octave, (side, end) in enumerate(zip(sides, ends, strict=True), start=1):
         grid = noise[:, end - side**2 : end].reshape(-1, side, side)
-        interpolate = np.maximum(1 - np.abs(ROWS * (side - 1) / (SIDE - 1) - PIXELS[:side]), 0)
+        interpolate = rounded(np.maximum(1 - np.abs(ROWS * (side - 1) / (SIDE - 1) - PIXELS[:side]), 0))
         density += 0.5**octave * (interpolate @ grid @ interpolate.T)
     opacity = per_image(opacity)
     return to_uint8((1 - opacity) * images + opacity * 255 * density)

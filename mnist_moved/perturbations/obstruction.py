@@ -15,6 +15,7 @@ from mnist_moved.perturbations.contract import (
     Strength,
     per_image,
     perturbation,
+    rounded,
     to_uint8,
 )
 
@@ -31,7 +32,7 @@ def spatter(
     images: Images, rng: Generator, fraction: Annotated[float, Between(0, 0.9, "of the pixels")] = 0.15
 ) -> Images:
     """Cover this fraction of the image with blobs of mud: the peaks of smooth noise, in MNIST-C's grey."""
-    noise = blur(rng.random(images.shape, dtype=np.float32) - np.float32(0.5), sigma=1.5)
+    noise = blur(rounded(rng.random(images.shape, dtype=np.float32)) - 0.5, sigma=1.5)
     ordered = np.sort(noise.reshape(-1, SIDE**2), axis=1)
     rank = ((1 - per_image(fraction)) * (SIDE**2 - 1)).astype(np.intp)
     threshold = np.take_along_axis(ordered, rank[:, 0], axis=1)[:, :, None]
