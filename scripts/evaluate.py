@@ -13,7 +13,6 @@ unless --scale says so. It needs what `dvc repro perturb` makes; ONNX files need
 import argparse
 import hashlib
 import json
-from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -23,12 +22,12 @@ from mnist_moved.command import UserError, make_parser, run
 from mnist_moved.data.datasets import read_dataset
 from mnist_moved.data.idx import Digits, evaluation_digits
 from mnist_moved.data.test_sets import CLEAN, EXTERNAL, HEADLINE, TestSet, images_digest, load_test_sets
+from mnist_moved.evaluation.baseline import Baseline
 from mnist_moved.evaluation.breaking import breaking_points, breaking_table
 from mnist_moved.evaluation.curves import examples_of
 from mnist_moved.evaluation.metrics import SEEN, UNSEEN, Results, evaluate
 from mnist_moved.files import whole_file, write_table
 from mnist_moved.networks.external import SCALES, ExternalNetwork, load_external
-from mnist_moved.networks.saving import load_network, predict
 from mnist_moved.params import Params, load_params
 from mnist_moved.paths import CURVES, PERTURBED, RAW, TEST_SETS, baseline_of
 from mnist_moved.report import figures as draw
@@ -164,7 +163,7 @@ def main() -> None:
     images = identity(test_sets, params)
     table = read_leaderboard(arguments.leaderboard, images) if arguments.leaderboard else None
     networks = [load_external(path, known, arguments.scale) for path in arguments.files]
-    baseline = partial(predict, load_network(baseline_of(dataset.name)))
+    baseline = Baseline(baseline_of(dataset.name))
     for path, network in zip(arguments.files, networks, strict=True):
         print(f"{path}: {network.description}", flush=True)
         results = evaluate(network.predict, baseline, test_sets, params)
@@ -175,6 +174,7 @@ def main() -> None:
             table = add_row(table, path, network, results, images, limit)
             write_table(arguments.leaderboard, table)
         print(f"\n{describe(path.name, results, limit)}\n", flush=True)
+    print(baseline.describe())
 
 
 if __name__ == "__main__":

@@ -12,19 +12,20 @@ from functools import partial
 from mnist_moved.command import run_stage
 from mnist_moved.data.datasets import read_dataset
 from mnist_moved.data.test_sets import load_test_sets, save_test_set
+from mnist_moved.evaluation.baseline import Baseline
 from mnist_moved.evaluation.metrics import evaluate
 from mnist_moved.files import keep_only, write_json, write_table
 from mnist_moved.networks.saving import load_network, predict
 from mnist_moved.params import load_params
-from mnist_moved.paths import EVALUATION, EXAMPLES, MODEL, PERTURBED, RAW, SUMMARY, TABLES, baseline_of
+from mnist_moved.paths import EVALUATION, EXAMPLES, PERTURBED, RAW, SUMMARY, TABLES, baseline_of
 
 
 def main() -> None:
     params = load_params()
-    files = MODEL, baseline_of(read_dataset().name)
-    network, baseline = (partial(predict, load_network(path)) for path in files)
+    network, baseline = partial(predict, load_network()), Baseline(baseline_of(read_dataset().name))
     test_sets = load_test_sets(RAW, PERTURBED, params.evaluate.split, params.train.validation_digits)
     results = evaluate(network, baseline, test_sets, params)
+    print(baseline.describe())
 
     write_json(EVALUATION, results.accounts)
     write_json(SUMMARY, results.summary)

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from mnist_moved.data.idx import Digits
 from mnist_moved.data.test_sets import TestSet, images_digest
 from mnist_moved.evaluation.significance import wilson_interval
-from mnist_moved.networks import Predict
+from mnist_moved.networks import Classify, Predict
 from mnist_moved.perturbations import make_test_set
 
 
@@ -38,7 +38,7 @@ def measure_curves(
     curves: Mapping[str, Mapping[str, Sequence[float]]],
     seed: int,
     network: Predict,
-    baseline: Predict,
+    baseline: Classify,
 ) -> pd.DataFrame:
     """One row for each point of each curve: accuracy of the network with its 95 % interval, and the
     baseline's.
@@ -56,12 +56,9 @@ def measure_curves(
         new = {digest: point for digest, point in zip(digests, points, strict=True) if digest not in correct}
         if new:
             images = np.concatenate([point.images for point in new.values()])
-            answers = (
-                predict(images).argmax(axis=1).reshape(len(new), -1) for predict in (network, baseline)
-            )
-            right, baseline_right = (answer == digits.labels for answer in answers)
-            for number, digest in enumerate(new):
-                correct[digest] = right[number], baseline_right[number]
+            answers = network(images).argmax(axis=1).reshape(len(new), -1)
+            for (digest, point), answer in zip(new.items(), answers, strict=True):
+                correct[digest] = answer == digits.labels, baseline(point.images) == digits.labels
         for value, digest in zip(values, digests, strict=True):
             right, baseline_right = correct[digest]
             low, high = wilson_interval(right)

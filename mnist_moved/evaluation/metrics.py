@@ -12,7 +12,7 @@ from mnist_moved.data.idx import CLASSES, Digits
 from mnist_moved.data.test_sets import CLEAN, EXTERNAL, HEADLINE, TestSet, images_digest
 from mnist_moved.evaluation.curves import evenly, measure_curves
 from mnist_moved.evaluation.significance import mcnemar, wilson_interval
-from mnist_moved.networks import Predict
+from mnist_moved.networks import Classify, Predict
 from mnist_moved.params import Params
 
 MISTAKES = 24  # the most confident mistakes on each test set that are kept for the figures
@@ -33,7 +33,7 @@ class Results(NamedTuple):
 
 
 def evaluate(
-    network: Predict, baseline: Predict, test_sets: Mapping[str, TestSet], params: Params
+    network: Predict, baseline: Classify, test_sets: Mapping[str, TestSet], params: Params
 ) -> Results:
     """Measure a network, beside the baseline, on every test set, CLEAN and others, and along every curve."""
     bins, augmentation = params.evaluate.calibration_bins, params.train.augmentation
@@ -67,12 +67,10 @@ def pick_examples(test_set: TestSet, digits: pd.DataFrame) -> TestSet:
     return TestSet(test_set.images[chosen], test_set.labels[chosen])
 
 
-def classify(
-    test_set: TestSet, probabilities: np.ndarray, baseline_probabilities: np.ndarray
-) -> pd.DataFrame:
+def classify(test_set: TestSet, probabilities: np.ndarray, baseline_predicted: np.ndarray) -> pd.DataFrame:
     """One row for each image of a test set: its label, and what it is classified as.
 
-    Both probabilities: float (n, 10), softmax outputs.
+    probabilities: float (n, 10), softmax outputs; baseline_predicted: classes (n,).
     """
     predicted = probabilities.argmax(axis=1)
     return pd.DataFrame(
@@ -81,7 +79,7 @@ def classify(
             "predicted": predicted,
             "confidence": probabilities.max(axis=1),
             "correct": predicted == test_set.labels,
-            "baseline_correct": baseline_probabilities.argmax(axis=1) == test_set.labels,
+            "baseline_correct": baseline_predicted == test_set.labels,
         }
     )
 

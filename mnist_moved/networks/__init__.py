@@ -9,4 +9,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-Predict = Callable[[np.ndarray], np.ndarray]  # a network as a function: uint8 (n, 28, 28) to float (n, 10)
+# A network as a function of images, uint8 (n, 28, 28):
+Predict = Callable[[np.ndarray], np.ndarray]  # to probabilities, float (n, 10)
+Classify = Callable[[np.ndarray], np.ndarray]  # to classes, integers (n,)
