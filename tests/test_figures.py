@@ -138,16 +138,19 @@ def test_reliability_tells_how_sure_it_is_of_every_test_set_and_of_which_most_wr
 def test_every_test_set_is_shown_with_its_accuracy_the_clean_one_first_and_then_the_best(columns):
     images = dict.fromkeys(["clean", "fog", "rotate_2"], IMAGES)
     figure = draw.draw_every_test_set(images, evaluation(clean=0.8, rotate_2=0.876, fog=0.321), columns)
-    rows = [axes.get_ylabel() for axes in figure.axes[::columns]]
+    rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert rows == ["clean  80.0%", "rotate 2  87.6%", "fog  32.1%"]
     assert "from 87.6% (rotate 2) to 32.1% (fog)" in said(figure)
+    [shown] = figure.axes[0].get_images()
+    first, last = shown.get_array()[1:29, 1:29], shown.get_array()[-29:-1, -29:-1]
+    np.testing.assert_array_equal([first, last], [IMAGES[0], IMAGES[columns - 1]])
 
 
 def test_training_images_are_shown_with_each_perturbation_and_how_many_have_it():
     augmentation = {"fog": {"probability": 0.1}, "rotate": {"probability": 0.25}}
     images = dict.fromkeys(["rotate", "fog", "clean"], IMAGES)
     figure = draw.draw_training_images(images, augmentation, 2)
-    rows = [axes.get_ylabel() for axes in figure.axes[::2]]
+    rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert rows == ["as they are  65%", "fog  10%", "rotate  25%"]
     stated = "35% of the training images are perturbed, others in each epoch,\nmost of all by rotate: 25%"
     assert stated in said(figure)
