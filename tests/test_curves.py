@@ -30,20 +30,23 @@ def test_a_point_is_the_test_set_called_as_its_perturbation_with_the_same_draws_
 
 
 def test_each_point_is_measured_for_both_networks_and_the_same_images_once():
-    predicted = []
+    asked = []
 
     def knows(known):
-        """A network that classifies these images correctly, and says 0 to all others."""
+        """What takes each of these images for its class, and all others for 0."""
 
-        def predict(images):
-            predicted.append(len(images))
-            return np.eye(10)[(images[:, None] == known).all(axis=(2, 3)).argmax(axis=1)]
+        def classify(images):
+            asked.append(len(images))
+            return (images[:, None] == known).all(axis=(2, 3)).argmax(axis=1)
 
-        return predict
+        return classify
+
+    def network(images):
+        return np.eye(10)[knows(DIGITS)(images)]
 
     curves = {"stripe": {"pixels": [0, 14]}, "rotate": {"degrees": [0]}}
-    table = measure_curves(TEN, curves, 42, knows(DIGITS), knows(255 - DIGITS))
-    assert predicted == [20, 20]
+    table = measure_curves(TEN, curves, 42, network, knows(255 - DIGITS))
+    assert asked == [20, 10, 10]
     assert table["accuracy"].tolist() == [1, 0.1, 1]  # 0 is correct by luck
     assert table["baseline_accuracy"].tolist() == [0.1, 1, 0.1]
     assert table["perturbation"].tolist() == ["stripe", "stripe", "rotate"]

@@ -34,7 +34,7 @@ def test_full_confidence_belongs_to_the_last_bin():
 def test_each_digit_is_classified_by_the_most_probable_class_of_either_network():
     test_set = TestSet(np.zeros((2, 28, 28), np.uint8), np.uint8([7, 1]))
     probabilities = np.eye(10)[[7, 9]] * [[0.9], [0.5]] + [[0.01], [0.05]]
-    found = metrics.classify(test_set, probabilities, np.eye(10)[[9, 1]])
+    found = metrics.classify(test_set, probabilities, np.array([9, 1]))
     assert found.columns.tolist() == ["label", "predicted", "confidence", "correct", "baseline_correct"]
     np.testing.assert_allclose(found.astype(float), [[7, 7, 0.91, True, False], [1, 9, 0.55, False, True]])
 

@@ -9,6 +9,7 @@ import numpy as np
 from mnist_moved.command import UserError
 from mnist_moved.data.idx import Digits, held_out
 from mnist_moved.networks.architectures import build_network
+from mnist_moved.networks.muon import Muon
 from mnist_moved.networks.quiet_keras import keras
 from mnist_moved.networks.saving import BATCH
 from mnist_moved.params import Train
@@ -50,7 +51,7 @@ def compiled(network: keras.Model, learning_rate: float, steps: int) -> keras.Mo
         schedule = keras.optimizers.schedules.CosineDecay(
             0.0, steps - warmup, warmup_target=learning_rate, warmup_steps=warmup
         )
-        optimizer, loss = keras.optimizers.Adam(schedule), "sparse_categorical_crossentropy"
+        optimizer, loss = Muon(schedule), "sparse_categorical_crossentropy"
     # Several batches in one call of TensorFlow: the same results, less waiting for Python.
     network.compile(optimizer, loss, metrics=["accuracy"], steps_per_execution=5)
     return network
