@@ -12,6 +12,7 @@ from mnist_moved.data.idx import SPLITS, Digits, evaluation_digits, to_idx
 from mnist_moved.networks import checkpoint
 from mnist_moved.networks.architectures import NETWORKS
 from mnist_moved.networks.checkpoint import digest, load_checkpoint, save_checkpoint
+from mnist_moved.networks.muon import Muon, orthogonalised
 from mnist_moved.networks.quiet_keras import keras
 from mnist_moved.networks.training import compiled, fit, training_and_validation
 from mnist_moved.params import Train
@@ -109,6 +110,27 @@ def test_the_learning_rate_grows_for_a_fifth_of_the_steps_and_ends_at_nothing():
     schedule = compiled(tiny(0), 0.01, steps=100).optimizer._learning_rate
     rates = [float(schedule(step)) for step in (0, 10, 20, 60, 100)]
     np.testing.assert_allclose(rates, [0, 0.005, 0.01, 0.005, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(432, 48), (25, 16), (9, 32)])
+def test_an_orthogonalised_matrix_keeps_its_directions_and_is_about_as_long_in_all(shape):
+    scales = np.geomspace(1, 0.1, shape[1])
+    matrix = (np.random.default_rng(0).normal(size=shape) * scales).astype(np.float32)
+    left, _, right = np.linalg.svd(matrix, full_matrices=False)
+    lengths = left.T @ np.asarray(orthogonalised(matrix)) @ right.T
+    assert 0.6 < np.diag(lengths).min() < np.diag(lengths).max() < 1.25
+    np.testing.assert_allclose(lengths, np.diag(np.diag(lengths)), atol=0.02)
+
+
+def test_muon_takes_its_step_for_convolutions_and_adams_for_all_else():
+    kernel, bias = (keras.Variable(np.ones(shape), dtype="float32") for shape in ((3, 3, 2, 4), (4,)))
+    rng = np.random.default_rng(0)
+    gradients = [rng.normal(size=variable.shape).astype(np.float32) for variable in (kernel, bias)]
+    Muon(0.01).apply([*map(keras.ops.convert_to_tensor, gradients)], [kernel, bias])
+    step = (1 - np.asarray(kernel)).reshape(18, 4)
+    lengths = np.linalg.svd(step, compute_uv=False) / (0.01 * 0.2 * np.sqrt(18))
+    assert 0.6 < lengths.min() < lengths.max() < 1.25
+    np.testing.assert_allclose(np.asarray(bias), 1 - 0.01 * np.sign(gradients[1]), rtol=1e-3)
 
 
 def test_a_network_that_comes_compiled_keeps_its_optimizer():

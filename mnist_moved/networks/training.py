@@ -39,10 +39,10 @@ def training_and_validation(digits: Digits, params: Train) -> tuple[Digits, Digi
 
 
 def compiled(network: keras.Model, learning_rate: float, steps: int) -> keras.Model:
-    """Give a network that has none its optimizer, Adam: its steps grow for a fifth of training, then shrink.
+    """Give a network that has none its optimizer, Muon: its steps grow for a fifth of training, then shrink.
 
-    learning_rate: at its peak; steps: batches in all epochs. Large steps in between are what makes ten epochs
-    enough (Smith and Topin 2017, arXiv 1708.07120).
+    learning_rate: at its peak; steps: batches in all epochs. Large steps in between are what makes so few
+    epochs enough (Smith and Topin 2017, arXiv 1708.07120).
     """
     if network.compiled:
         optimizer, loss = network.optimizer, network.loss
