@@ -28,7 +28,8 @@ kernels="Prescott Nehalem"
 grep -q avx2 /proc/cpuinfo && kernels="$kernels Haswell Zen"
 grep -q avx512vl /proc/cpuinfo && kernels="$kernels SkylakeX"
 for kernel in $kernels; do
-    read -r single exact <<<"$(digests "$kernel")"
+    found=$(digests "$kernel")
+    read -r single exact <<<"$found"
     echo "$kernel: float32 $single, multiples of 2^-12 $exact"
     singles+=("$single") exacts+=("$exact")
 done

@@ -1,5 +1,5 @@
-"""What every perturbation makes of the same digits, as JSON: test_perturbations.py runs it under settings by
-which NumPy, the BLAS in it, and the C library behave as on other processors.
+"""A digest of what every perturbation makes of the same digits, as JSON: test_perturbations.py runs it under
+settings by which NumPy, the BLAS in it, and the C library behave as on other processors.
 
     OPENBLAS_CORETYPE=Nehalem python tests/processors.py
 """
@@ -10,6 +10,7 @@ from hashlib import sha256
 import numpy as np
 from pictures import DIGITS
 
+from mnist_moved.data.external import read_other_writers
 from mnist_moved.params import load_params
 from mnist_moved.perturbations import PERTURBATIONS, augment, perturb, ranges
 
@@ -21,8 +22,8 @@ def digest(array):
 
 
 def all_digests():
-    """A digest of N digits by perturbation, at any of its strengths and at its default, and of their
-    augmentation by params.yaml."""
+    """A digest of N digits by perturbation, at any of its strengths and at its default; of their
+    augmentation by params.yaml; and of scikit-learn's digits as they are read."""
     images, found = np.resize(DIGITS, (N, 28, 28)), {}
     for name, perturbation in PERTURBATIONS.items():
         share = np.random.default_rng(0).random(N)
@@ -30,6 +31,7 @@ def all_digests():
         at_default = perturbation(images, np.random.default_rng(1))
         found[name] = digest([perturb(images, name, np.random.default_rng(1), **any_strength), at_default])
     augmentation = load_params().train.augmentation
+    found["other_writers"] = digest(read_other_writers().images)
     found["augmentation"] = digest(augment(images, np.random.default_rng(2), augmentation))
     return found
 

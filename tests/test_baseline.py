@@ -34,7 +34,7 @@ def test_what_was_answered_once_is_read_and_all_else_is_asked(network):
     kept(255 - DIGITS)
     kept(255 - DIGITS)
     assert kept.asked == 10
-    assert kept.describe().startswith("the baseline was asked about 10 images; ")
+    assert kept.describe() == "the baseline was asked about 10 of 30 images; the rest was known"
     assert Baseline(network, known=False).answers == {}
 
 
@@ -44,6 +44,10 @@ def test_another_network_has_not_answered_what_its_predecessor_did(network):
     first.save()
     shutil.copy(ROOT / baseline_of("fashion_mnist"), network)
     assert Baseline(network).answers == {}
+    for damage in ("{", "[]", '{"network": 1}'):
+        first.file.write_text(damage)
+        with pytest.raises(UserError, match=r"mine\.json is damaged .* delete it, or make"):
+            Baseline(network)
     network.unlink()
     with pytest.raises(UserError, match=r"mine\.keras is missing or damaged"):
         Baseline(network)(DIGITS)
@@ -61,9 +65,9 @@ def test_in_git_are_the_answers_to_all_that_the_committed_run_measured(finished)
 
 def test_an_evaluation_has_the_same_bytes_with_them_and_without(project):
     with_them = project.results(["evaluate"])
-    assert "asked about 1,000 images;" in project.run("python -m stages.evaluate").stdout
+    assert "asked about 1,000 of 32,797 images;" in project.run("python -m stages.evaluate").stdout
     (project / "models/baselines/mnist.json").unlink()
-    assert "asked about 32,797 images;" in project.run("python -m stages.evaluate").stdout
+    assert "asked about 32,797 of 32,797 images;" in project.run("python -m stages.evaluate").stdout
     assert project.results(["evaluate"]) == with_them
 
 
@@ -74,4 +78,4 @@ def test_the_command_answers_all_test_sets_and_points_of_curves_and_no_others(pr
     committed = json.loads(NETWORK.with_suffix(".json").read_text())["answers"]
     assert len(kept) == 4 + 5
     assert len({*kept} & {*committed}) == 4
-    assert "asked about 0 images;" in project.run("python -m stages.evaluate").stdout
+    assert "asked about 0 of 32,797 images;" in project.run("python -m stages.evaluate").stdout

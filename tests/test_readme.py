@@ -94,11 +94,17 @@ def test_the_committed_run_is_one_of_the_five(measured):
     assert measured.loc[("default", seed)].to_dict() == pytest.approx(committed.to_dict())
 
 
-def test_on_no_test_set_is_it_worse_for_the_augmentation():
-    claim = "on no test set does the network do worse than with augmentation off by more than seeds differ"
+def test_the_price_of_the_augmentation_is_on_those_test_sets():
+    claim = (
+        "on MNIST, brightness, shear and translate the network does worse than with augmentation off by more"
+        " than seeds differ (Welch's test); by 0.6 points on translate, by less on the others"
+    )
     assert claim in " ".join(FOUND.split())
     table = compare_runs(*(read_runs(f"{SWEEP}:{name}") for name in COLUMNS[1:]))
-    assert WORSE not in {*table["verdict"]}
+    worse = table[table["verdict"] == WORSE]
+    assert {*worse.index} == {"clean", "brightness", "shear", "translate"}
+    loss = (100 * (worse["before"] - worse["after"])).sort_values()
+    assert (loss.index[-1], f"{loss.iloc[-1]:.1f}") == ("translate", "0.6")
     assert table.at["other_writers", "verdict"] == UNCLEAR
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mnist_moved.command import UserError
 from mnist_moved.data.test_sets import images_digest
 from mnist_moved.files import write_json
 from mnist_moved.networks.quiet_keras import keras
@@ -16,24 +17,29 @@ from mnist_moved.networks.saving import load_network, predict
 class Baseline:
     """The baseline as a function: uint8 images (n, 28, 28) to the classes that it takes them for, uint8 (n,).
 
-    Its answers to the same images are always the same, so NAME.json beside NAME.keras has those to every test
-    set and point of a curve of params.yaml as committed: a string of n digits by the digest of the images,
-    and the digest of the network, without which none of them counts. The network is loaded only if it is
-    asked about other images; `asked` says about how many.
+    What it answered once is kept in NAME.json beside NAME.keras, if `python -m scripts.baseline --answers`
+    wrote one: by the digest of n images a string of n digits; and the digest of the network, as the answers
+    of any other do not count. The network is loaded only if it is asked about other images.
     """
 
     def __init__(self, path: Path, known: bool = True) -> None:
         """path: of the network; known: whether the answers beside it count."""
         self.path, self.file = path, path.with_suffix(".json")
         self.answers: dict[str, str] = {}
-        self.asked = 0
+        self.asked = self.answered = 0  # images
         if known and self.file.exists() and path.exists():
-            kept = json.loads(self.file.read_text(encoding="utf-8"))
-            if kept["network"] == self._digest():
-                self.answers = kept["answers"]
+            try:
+                kept = json.loads(self.file.read_text(encoding="utf-8"))
+                if kept["network"] == self._digest():
+                    self.answers = dict(kept["answers"])
+            # Cut off, or with the marks of a merge: no JSON, or another.
+            except (ValueError, KeyError, TypeError) as error:
+                remedy = "delete it, or make it with `python -m scripts.baseline --answers`"
+                raise UserError(f"{self.file} is damaged ({error!r:.200}); {remedy}") from None
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Answer; UserError, as `load_network` raises it, if the network is asked and there is none."""
+        self.answered += len(images)
         digest = images_digest(images)
         if digest not in self.answers:
             classes = predict(self._network, images).argmax(axis=1)
@@ -43,7 +49,7 @@ class Baseline:
 
     def describe(self) -> str:
         """Say how many images the network was asked about."""
-        return f"the baseline was asked about {self.asked:,} images; its answers to all others were known"
+        return f"the baseline was asked about {self.asked:,} of {self.answered:,} images; the rest was known"
 
     def save(self) -> None:
         """Write all answers of this object beside the network."""

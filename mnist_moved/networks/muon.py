@@ -10,15 +10,16 @@ ops = keras.ops
 
 @keras.saving.register_keras_serializable("mnist_moved")
 class Muon(keras.optimizers.Muon):
-    """Keras's, which leaves convolutions to Adam, for them alone: all else is Adam's, at the same rate.
+    """Keras's Muon, which takes its step for dense layers, takes it for 2D convolutions here, and for them
+    alone: all other weights get Adam's, at the same rate. No weight decays.
 
-    A kernel counts as a matrix, a row for each of its inputs, a column for each of its outputs. Its step is
-    orthogonalised, so that it is as long in all directions, and as long as one of Adam's on average (Liu et
-    al. 2025, arXiv 2502.16982). No weight decays.
+    A kernel counts as a matrix, a row for each place and input channel, a column for each output channel. Its
+    step is orthogonalised, so that it is as long in all directions, and on average as long as one of Adam's
+    (Liu et al. 2025, arXiv 2502.16982).
     """
 
     def __init__(self, learning_rate: Any, momentum: float = 0.9, **options: Any) -> None:
-        """options: as Keras's has them; what a checkpoint keeps."""
+        """options: what the configuration in a checkpoint holds besides."""
         options |= {"weight_decay": None, "adam_weight_decay": None}
         super().__init__(learning_rate, momentum=momentum, **options)
 
@@ -34,7 +35,8 @@ class Muon(keras.optimizers.Muon):
 
 
 def orthogonalised(matrix: Any, steps: int = 5) -> Any:
-    """Bring all singular values of a float32 matrix near 1, 0.7 to 1.2, by Newton and Schulz's iteration.
+    """Bring the singular values of a float32 matrix to 0.65 to 1.25, by Newton and Schulz's iteration; those
+    below 0.002 of its norm less far.
 
     It multiplies a matrix X by p(XᵀX) again and again. All of these commute, so that it is enough to follow
     the smaller XᵀX, and to multiply X by their product in the end.

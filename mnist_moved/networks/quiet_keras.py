@@ -15,6 +15,7 @@ with quiet_stderr():
     import keras
     import tensorflow
 
+    tensorflow.get_logger().setLevel("ERROR")  # else it warns of every fifth network in one process
     tensorflow.config.list_physical_devices()  # looks for GPUs now, not in the middle of our own output
 
 __all__ = ["keras", "tensorflow"]

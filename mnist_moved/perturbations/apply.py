@@ -55,6 +55,8 @@ def augment(
     for number, (perturbation, options) in enumerate(augmentation.items()):
         chosen = np.flatnonzero(drawn == number)
         bounds = {name: pair for name, pair in options.items() if name != "probability"}
-        strengths = {name: rng.uniform(low, high, len(chosen)) for name, (low, high) in bounds.items()}
+        strengths = {
+            name: low + (high - low) * rng.random(len(chosen)) for name, (low, high) in bounds.items()
+        }
         images[chosen] = perturb(images[chosen], perturbation, rng, **strengths)
     return images

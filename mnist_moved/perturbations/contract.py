@@ -10,12 +10,13 @@ The contract of a perturbation, `function(images, rng, **strengths) -> perturbed
 - Random numbers come from one call to `rng` whose first axis is the image, or that reads the stream image
   after image, and no image sees another. So a batch gives the same bytes as its images one at a time, the
   first k images do not depend on n, and `perturb` may work in chunks.
-- It returns the same bytes on every processor. What differs is the order of sums (`@`, einsum, sum, mean)
-  and the last bit of exp, log, tan, hypot and their kin. So it multiplies and sums up only `rounded` numbers,
-  whose sums are exact in any order, and rounds what such a function returns, by `rounded` or `per_image`.
-  +, -, *, / and sqrt, element by element, are the same everywhere, as is all of integers and of sorting; and
-  so are random numbers: normal and Poisson ones are compared with an exp or log in between, but its last bit
-  decides less than one in a billion of them.
+- It returns the same bytes on every processor. What differs between them is the order of sums (`@`, einsum,
+  sum, mean) and the last bit of exp, log, tan, hypot, `**` and their kin. So a perturbation sums up only
+  `rounded` numbers, which is exact in any order; and it computes such functions in float64, then rounds by
+  `rounded` or `per_image`: what can differ still, less than one number in 2^28, is what lies in the middle
+  between two. +, -, *, / and sqrt, element by element, are the same everywhere, as is all of integers and
+  sorting. Of `rng`, `random` and `integers` are. `normal` is a logarithm in part, to be rounded; `poisson`
+  only compares with one. `uniform` may round otherwise, `low + (high - low) * rng.random(n)` does not.
 
 To add one, write such a function in a file of this folder and decorate it with `@perturbation`: params.yaml
 may name it then, and the tests find it in `PERTURBATIONS`.
@@ -92,7 +93,7 @@ def per_image(strength: Strength) -> np.ndarray:
 
 
 def rounded(values: np.ndarray, bits: int = 16) -> np.ndarray:
-    """Round to multiples of 2^-bits, float64, so that what processors differ in, the last bit, is the same.
+    """Round float64 numbers, in whose last bit processors differ, to multiples of 2^-bits, in which not.
 
     A sum of products of such numbers is exact, and so the same in any order, if its bits before and after
     the point are no more than the 53 of float64: pixels, of 8 bits, weighted by numbers of 16 bits that sum

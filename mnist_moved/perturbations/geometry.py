@@ -60,8 +60,8 @@ def _shares(start: np.ndarray, canvas: np.ndarray) -> np.ndarray:
     first input pixel begins at `start`.
     """
     borders = np.arange(SIDE + 1) * canvas[:, None] / SIDE - start[:, None]
-    # The share of each input pixel before each border; between two borders lies an output pixel. With
-    # 19 bits, the sum over all pixels that lie within one is exact on the largest canvas too.
+    # The share of each input pixel before each border; between two borders lies an output pixel. On a
+    # canvas of 280 it has 100 input pixels: the sum, with these 19 bits twice, needs all 53 of float64.
     before = rounded(borders, 19)[:, :, None] - COLUMNS
     np.clip(before, 0, 1, out=before)
     return before[:, 1:] - before[:, :-1]

@@ -379,7 +379,7 @@ def miniature(image: np.ndarray) -> OffsetImage:
 
 
 def show(ax: Axes, image: np.ndarray, title: str = "") -> None:
-    """Show one image, uint8 (28, 28), as ink on paper."""
+    """Show an image, uint8 (height, width), as ink on paper."""
     ax.imshow(image, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
