@@ -18,8 +18,7 @@ EXPECTED = Path(__file__).with_name("expected_small_run.json")
     [
         # The committed network on the same images: another processor only rounds differently.
         ("baseline_accuracy", 0.002),
-        # With oneDNN's kernels for other processors, or without oneDNN, a run of one epoch moved by up to
-        # 0.04; with a tenth of the learning rate, or plain gradient descent, by 0.13 or more.
+        # With oneDNN's kernels for AVX2, or without oneDNN, it moved by up to 0.034.
         ("accuracy", 0.08),
     ],
 )
