@@ -5,8 +5,8 @@
 # And weight_decay=None does not end the decay of those: adam_weight_decay, 0.004 by default, is another argument.
 #
 # Seen with Keras 3.15.1 on JAX 0.10.2 (Debian 12, Python 3.11):
-#     conv2d/kernel (3, 3, 1, 8): AdamW
-#     dense/kernel (8, 10): Muon
+#     sequential/conv2d/kernel: (3, 3, 1, 8): AdamW
+#     sequential/dense/kernel: (8, 10): Muon
 #     a bias after a step with no gradient, weight_decay=None: 1 -> 0.9996
 set -euo pipefail
 
@@ -39,7 +39,7 @@ for variable, velocity in zip(network.trainable_variables, optimizer.adam_veloci
 
 bias = keras.Variable(np.ones(4, "float32"))
 keras.optimizers.Muon(0.1, weight_decay=None).apply([keras.ops.zeros(4)], [bias])
-after = float(np.array(bias)[0])
+after = float(keras.ops.convert_to_numpy(bias)[0])
 print(f"a bias after a step with no gradient, weight_decay=None: 1 -> {after:.4f}")
 if by_muon != [False, True] or not after < 1:
     sys.exit("no longer so")
