@@ -57,7 +57,10 @@ def main() -> None:
     parser.add_argument("--answers", action="store_true", help="do not train, but answer all test sets")
     arguments = parser.parse_args()
     path = baseline_of(read_dataset().name)
-    answer(path) if arguments.answers else train(path)
+    if arguments.answers:
+        answer(path)
+    else:
+        train(path)
 
 
 if __name__ == "__main__":

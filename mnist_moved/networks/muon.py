@@ -31,7 +31,8 @@ class Muon(keras.optimizers.Muon):
         *inputs, outputs = variable.shape
         step = ops.reshape(gradient + self.momentum * m, (math.prod(inputs), outputs))
         length = self.rms_rate * math.sqrt(max(step.shape))
-        self.assign_sub(variable, ops.reshape(lr * length * orthogonalised(step), variable.shape))
+        step = lr * length * orthogonalised(step, self.ns_steps)
+        self.assign_sub(variable, ops.reshape(step, variable.shape))
 
 
 def orthogonalised(matrix: Any, steps: int = 5) -> Any:

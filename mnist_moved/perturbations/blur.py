@@ -57,14 +57,14 @@ def motion_blur(images: Images, rng: Generator, pixels: Annotated[float, Between
     steps = int(np.ceil(np.max(reach, initial=0)))
     # A frame of zeros: rows outside the image are clipped into it.
     padded = np.pad(images.astype(np.float32), ((0, 0), (1, 2), (steps, steps)))
-    image = np.arange(len(images))[:, None]
+    number = np.arange(len(images))[:, None]
     total, weights = np.float32(0), np.float32(0)
     # No direction is steeper than 45 degrees, so one step a column leaves no gaps.
     for step in range(-steps, steps + 1):
         moved = padded[:, :, steps + step : steps + step + SIDE]
         row = np.clip(PIXELS + 1 - step * slope, 0, SIDE + 1)
         whole = row.astype(np.intp)
-        upper, lower = moved[image, whole], moved[image, whole + 1]
+        upper, lower = moved[number, whole], moved[number, whole + 1]
         weight = np.clip(reach + 0.5 - abs(step), 0, 1)
         total += weight * (upper + (row - whole.astype(np.float32))[:, :, None] * (lower - upper))
         weights += weight

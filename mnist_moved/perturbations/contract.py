@@ -93,7 +93,7 @@ def per_image(strength: Strength) -> np.ndarray:
 
 
 def rounded(values: np.ndarray, bits: int = 16) -> np.ndarray:
-    """Round float64 numbers, in whose last bit processors differ, to multiples of 2^-bits, in which not.
+    """Round float64 numbers to multiples of 2^-bits, by which a difference in their last bit is gone.
 
     A sum of products of such numbers is exact, and so the same in any order, if its bits before and after
     the point are no more than the 53 of float64: pixels, of 8 bits, weighted by numbers of 16 bits that sum
