@@ -28,6 +28,7 @@ from mnist_moved.perturbations.geometry import place
 IDENTITY = {name: dict.fromkeys(ranges(name), 0) for name in PERTURBATIONS}
 IDENTITY = {name: none for name, none in IDENTITY.items() if all(not r.low for r in ranges(name).values())}
 IDENTITY |= {"reposition": {"canvas": 28}, "scale": {"factor": 1}}
+IDENTITY |= {"affine": {"canvas": 28, "degrees": 0, "shear": 0, "scale": 0}}
 
 BLANK = np.zeros((2000, 28, 28), np.uint8)
 GREY = np.full((50, 28, 28), 100, np.uint8)
@@ -186,6 +187,22 @@ TAN = np.tan(np.radians(30))
 def test_each_sense_is_drawn_equally_often_and_agrees_with_scipy_even_at_the_border(name, strength, senses):
     found = shares(perturbed(name, np.tile(NOISE[0], (2000, 1, 1)), **strength), senses, tolerance=0.51)
     assert found == pytest.approx(np.full(len(senses), 1 / len(senses)), abs=0.05)
+
+
+def test_affine_is_what_scipy_makes_of_a_digit_with_room_around_moved_and_shrunk():
+    place_and_rest = np.random.default_rng(0).random((10, 6))
+    (top, left), (lean, high, wide, turn) = np.split(place_and_rest.T, [2])
+    mapped = []
+    for i, image in enumerate(DIGITS):
+        turning = np.radians(40 * turn[i] - 20)
+        turned = np.array([[np.cos(turning), -np.sin(turning)], [np.sin(turning), np.cos(turning)]])
+        scaled = np.diag([0.8 + 0.4 * high[i], 0.8 + 0.4 * wide[i]])
+        matrix = np.linalg.inv(turned @ [[1, 0], [0.4 * lean[i] - 0.2, 1]] @ scaled)
+        around = np.pad(image.astype(float), 10)
+        mapped.append(ndimage.affine_transform(around, matrix, 23.5 - matrix @ [23.5, 23.5], order=1))
+    corners = (np.floor(13 * start) - 10 for start in (top, left))
+    expected = place(np.rint(mapped), np.full(10, 40.0), *corners)
+    assert np.abs(perturbed("affine").astype(int) - expected).max() <= 1
 
 
 def test_noise_is_that_of_counted_photons_or_as_much_salt_as_pepper():
