@@ -10,8 +10,9 @@
 both networks saw the same images, so McNemar's exact test (McNemar 1947) looks only at the digits on which
 they disagree. Several runs a side, one setting with different seeds: experiments whose names match a pattern,
 or the rows of one setting in a table of `python -m scripts.sweep`. Welch's test (Welch 1947) compares their
-means. Both are adjusted for the number of test sets (Benjamini and Hochberg 1995). Below stands, for each
-perturbation, at what strength either side breaks.
+means. Both are adjusted for the number of test sets (Benjamini and Hochberg 1995). "No difference shown"
+leaves open whether there is one; "same within 0.5 points" is said if the whole interval is. Below stands, for
+each perturbation, at what strength either side breaks.
 """
 
 import json
@@ -24,9 +25,10 @@ from matplotlib.figure import Figure
 
 from mnist_moved.command import UserError, make_parser, run
 from mnist_moved.evaluation.breaking import breaking_points, mean_in_words
+from mnist_moved.evaluation.comparison import compare, compare_runs
 from mnist_moved.evaluation.metrics import SEEN, UNSEEN
 from mnist_moved.evaluation.runs import WORKSPACE, Run, read_runs
-from mnist_moved.evaluation.significance import BETTER, STEP, WORSE, lost_and_gained, mcnemar, verdicts, welch
+from mnist_moved.evaluation.significance import BETTER, WORSE, welch
 from mnist_moved.files import whole_file
 from mnist_moved.params import load_params
 from mnist_moved.report.figures import BLUE, RED, STYLE, subplots
@@ -35,51 +37,6 @@ from mnist_moved.report.wording import words
 SIDES = ["before", "after"]
 Pairs = dict[tuple[str, str], list[list[pd.DataFrame]]]  # (perturbation, strength): curves of either side
 ENOUGH = 3  # seeds; the deviation of two says next to nothing
-
-
-def common_test_sets(runs: list[Run]) -> list[str]:
-    """The test sets of the same images in all runs; UserError if there are none."""
-    digests = pd.DataFrame([run.test_sets["images_digest"] for run in runs])
-    names = digests.columns[(digests == digests.iloc[0]).all()]
-    if names.empty:
-        raise UserError(
-            "the two sides were evaluated on different images; evaluate both on the same test sets"
-        )
-    return list(names)
-
-
-def compare(before: Run, after: Run) -> pd.DataFrame:
-    """One row of `mcnemar` for each test set of the same images on both sides, with its group and a verdict.
-
-    Raises UserError if there is no such test set.
-    """
-    names = common_test_sets([before, after])
-    rows = [mcnemar(before.correct[name], after.correct[name]) for name in names]
-    return _with_verdict(pd.DataFrame(rows, names), after)
-
-
-def compare_runs(before: list[Run], after: list[Run]) -> pd.DataFrame:
-    """One row of `welch` for each test set of the same images in all runs, with its group and a verdict.
-
-    before_seeds, after_seeds: the accuracy of each run, (n,); lost, gained: numbers of digits, means over the
-    pairs of runs with one seed, or NaN if there are no predictions. Raises UserError if there is no such test
-    set.
-    """
-    known = {run.seed: run.correct for run in before if run.correct}
-    pairs = [(known[run.seed], run.correct) for run in after if run.correct and run.seed in known]
-    names, rows = common_test_sets([*before, *after]), []
-    for name in names:
-        seeds = [np.array([run.test_sets.at[name, "accuracy"] for run in side]) for side in (before, after)]
-        row = welch(*seeds, step=max(STEP, 1 / after[0].test_sets.at[name, "count"]))
-        row["before_seeds"], row["after_seeds"] = seeds
-        digits = [lost_and_gained(one[name], other[name]) for one, other in pairs]
-        row["lost"], row["gained"] = np.mean(digits, axis=0) if pairs else (np.nan, np.nan)
-        rows.append(row)
-    return _with_verdict(pd.DataFrame(rows, names), after[0])
-
-
-def _with_verdict(table: pd.DataFrame, after: Run) -> pd.DataFrame:
-    return table.assign(group=after.test_sets["group"], verdict=verdicts(table["difference"], table["p"]))
 
 
 def draw_comparison(table: pd.DataFrame, before: str, after: str) -> Figure:

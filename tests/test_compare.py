@@ -12,9 +12,10 @@ from project import Project
 
 from mnist_moved.command import UserError
 from mnist_moved.evaluation.breaking import mean_in_words
+from mnist_moved.evaluation.comparison import compare, compare_runs
 from mnist_moved.evaluation.metrics import SEEN, UNSEEN
 from mnist_moved.evaluation.runs import NO_CURVES, Run, read_run, read_runs
-from scripts.compare import compare, compare_runs, draw_comparison, main
+from scripts.compare import draw_comparison, main
 
 
 def run(wrong=0, images=None, seed=None, **groups):
@@ -114,7 +115,8 @@ def row(output, name):
 def test_a_clear_difference_is_called_by_its_direction():
     assert set(compare(run(20), run(60))["verdict"]) == {"worse"}
     assert set(compare_runs(runs(18, 20, 22), runs(58, 60, 62))["verdict"]) == {"worse"}
-    assert set(compare_runs(runs(20, 20), runs(19, 19))["verdict"]) == {"no difference shown"}
+    assert set(compare_runs(runs(0, 90), runs(45, 46))["verdict"]) == {"no difference shown"}
+    assert set(compare_runs(runs(20, 20), runs(19, 19))["verdict"]) == {"same within 0.5 points"}
 
 
 def test_only_test_sets_that_are_the_same_in_all_runs_are_compared(commit, printed):

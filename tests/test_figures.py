@@ -88,7 +88,7 @@ def test_accuracy_by_test_set_states_the_mean_and_the_hardest_and_groups_the_tes
     accounts = evaluation(clean=0.99, rotate=0.876, fog=0.321, edges=0.5, zigzag=0.4, others=0.1)
     figure = draw.draw_accuracy_by_test_set(accounts)
     found = said(figure)
-    assert "better than the baseline on 1 of 4 perturbed test sets, worse on 2" in found
+    assert "better than one run of the baseline on 1 of 4 perturbed test sets, worse on 2" in found
     assert "52.4% right on average against 50.0%; hardest: fog, 32.1%" in found
     heights = {text.get_text(): text.xy[1] for text in figure.axes[0].texts if hasattr(text, "xy")}
     order = [HEADINGS[SEEN], "rotate", "edges", HEADINGS[UNSEEN], "fog", HEADINGS[EXTERNAL], "others"]

@@ -79,10 +79,18 @@ def test_the_summary_has_the_two_main_test_sets_and_means_over_the_perturbed_one
     accounts = {"clean": account(1, 0.9, "clean"), "others": account(0.125, 0.5, "external")}
     accounts |= {"repositioned": account(0.5, 0.75, "seen"), "shear": account(0.875, 1, "seen")}
     means = {"seen": 0.6875, "unseen": 0.25, "worst": 0.25}
-    means["mce"] = (0.5 / 0.25 + 0.75 / 0.75) / 2  # of those on which the baseline makes any errors
     found = metrics.summarise(accounts | {"fog": account(0.25, 0.25, "unseen")})
     assert found == {"clean": 1, "clean_loss": 0, "repositioned": 0.5} | means
     assert "unseen" not in metrics.summarise(accounts)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "canvas"), [([1, 0.9, 0.5], 45.5), ([1, 1, 0.96], 56), ([0, 0, 0], 28)]
+)
+def test_the_summary_has_the_canvas_at_which_it_breaks_or_the_last_that_was_tried(accuracies, canvas):
+    curve = pd.DataFrame({"perturbation": "reposition", "value": [28.0, 42.0, 56.0], "accuracy": accuracies})
+    assert metrics.summarise_curves(curve, 0.8) == {"breaks_at_canvas": pytest.approx(canvas, abs=0.1)}
+    assert metrics.summarise_curves(curve.assign(perturbation="rotate"), 0.8) == {}
 
 
 def test_numbers_are_rounded_to_four_decimals_at_any_depth_and_nothing_else_changes():

@@ -13,13 +13,13 @@ from benchmarks.tables import accuracies, groups, write
 from mnist_moved import perturbations
 from mnist_moved.data.test_sets import CLEAN
 from mnist_moved.evaluation.breaking import mean_in_words
+from mnist_moved.evaluation.comparison import compare_runs
 from mnist_moved.evaluation.metrics import SEEN, UNSEEN
 from mnist_moved.evaluation.runs import read_run, read_runs
 from mnist_moved.evaluation.significance import UNCLEAR, WORSE
 from mnist_moved.params import load_params
 from mnist_moved.perturbations import light
 from mnist_moved.sweeps.table import spread
-from scripts.compare import compare_runs
 
 SWEEP = ROOT / "benchmarks/main.csv"
 README = (ROOT / "README.md").read_text()

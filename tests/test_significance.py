@@ -59,6 +59,18 @@ def test_settings_whose_seeds_all_agree_are_told_apart_by_more_than_an_image(bef
 
 
 @pytest.mark.parametrize(
+    ("difference", "margin", "p", "expected"),
+    [
+        (0.002, 0.0029, 0.2, "same within 0.5 points"),
+        (-0.002, 0.0031, 0.2, UNCLEAR),
+        (-0.004, 0.0005, 0.001, "worse"),  # it is both, and this says more
+    ],
+)
+def test_the_same_is_what_has_its_whole_interval_within_half_a_point(difference, margin, p, expected):
+    assert verdicts(*(pd.Series([value]) for value in (difference, p, margin)))[0] == expected
+
+
+@pytest.mark.parametrize(
     ("difference", "p", "expected"),
     [
         ([0.02, -0.02, 0.02], [0.001, 0.001, 0.5], ["better", "worse", UNCLEAR]),

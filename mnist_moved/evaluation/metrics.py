@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from mnist_moved.data.idx import CLASSES, Digits
 from mnist_moved.data.test_sets import CLEAN, EXTERNAL, HEADLINE, TestSet, images_digest
+from mnist_moved.evaluation.breaking import breaking_point
 from mnist_moved.evaluation.curves import evenly, measure_curves
 from mnist_moved.evaluation.significance import mcnemar, wilson_interval
 from mnist_moved.networks import Classify, Predict
@@ -53,8 +54,8 @@ def evaluate(
     tables = {"test_sets": rows.rename_axis("test_set").reset_index()}
     tables |= {f"predictions/{name}": digits[["label", "predicted"]] for name, digits in classified.items()}
     tables |= {"calibration": pd.concat(calibration), "mistakes": pd.concat(mistakes), "curves": curves}
-    summary = rounded(summarise(accounts))
-    return Results(rounded(accounts), summary, tables, pick_examples(clean, classified[CLEAN]))
+    summary = summarise(accounts) | summarise_curves(curves, params.evaluate.breaking_accuracy)
+    return Results(rounded(accounts), rounded(summary), tables, pick_examples(clean, classified[CLEAN]))
 
 
 def pick_examples(test_set: TestSet, digits: pd.DataFrame) -> TestSet:
@@ -147,25 +148,33 @@ def most_confident_mistakes(digits: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarise(evaluation: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """The few numbers that `dvc metrics diff` and `dvc exp show` compare: accuracies, but for two of them.
+    """The few numbers that `dvc metrics diff` and `dvc exp show` compare, those of the test sets.
 
-    clean_loss: cross-entropy on the clean test set. mce: mean corruption error, as in MNIST-C (Mu and Gilmer
-    2019, arXiv 1906.02337): the mean over the perturbed test sets of the network's error divided by the
-    baseline's; below 1, the network is the more robust of the two. The others are means over a group of test
-    sets, and the worst of both groups. A mean over no test set is left out.
+    clean_loss: cross-entropy on the clean test set. The others are accuracies: of the two main test sets, the
+    mean of each group of test sets, and the worst of both. A mean over no test set is left out.
     """
     perturbed = [account for account in evaluation.values() if account["group"] in (SEEN, UNSEEN)]
-    errors = [(1 - account["accuracy"], 1 - account["baseline_accuracy"]) for account in perturbed]
     clean = evaluation[CLEAN]
     summary = {CLEAN: clean["accuracy"], "clean_loss": clean["loss"]}
     summary |= {HEADLINE: evaluation[HEADLINE]["accuracy"]}
     for group in (SEEN, UNSEEN):
         accuracies = [account["accuracy"] for account in perturbed if account["group"] == group]
         summary |= {group: np.mean(accuracies)} if accuracies else {}
-    return summary | {
-        "worst": min(account["accuracy"] for account in perturbed),
-        "mce": np.mean([error / baseline for error, baseline in errors if baseline > 0]),
-    }
+    return summary | {"worst": min(account["accuracy"] for account in perturbed)}
+
+
+def summarise_curves(curves: pd.DataFrame, limit: float) -> dict[str, float]:
+    """And that of the curves, left out if there is none of `reposition`.
+
+    breaks_at_canvas: from which canvas on, in pixels, accuracy stays below the limit; the largest that was
+    tried if it does not.
+    """
+    curve = curves[curves["perturbation"] == "reposition"]
+    if curve.empty:
+        return {}
+    canvases = curve["value"].tolist()
+    point = breaking_point(canvases, curve["accuracy"].tolist(), limit)
+    return {"breaks_at_canvas": canvases[-1] if point is None else point}
 
 
 def rounded(value: Any) -> Any:

@@ -3,7 +3,8 @@
 contract.py says what a perturbation is, the files beside it hold one family each, and apply.py applies them
 to a batch, to a test set, or to training images. Fifteen follow the families of MNIST-C (Mu and Gilmer 2019,
 https://arxiv.org/abs/1906.02337), redefined for batches: the same faults at comparable strengths, not the
-same bytes. `reposition` is this project's own, and `random_filter` is there to train on.
+same bytes. `affine` follows affNIST, `reposition` is this project's own, and `random_filter` is there to
+train on.
 """
 
 from mnist_moved.perturbations import blur, filters, geometry, light, noise, obstruction

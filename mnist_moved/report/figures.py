@@ -192,8 +192,8 @@ def draw_accuracy_by_test_set(
     hardest = perturbed["accuracy"].idxmin()
     entitle(
         figure,
-        f"This network is better than the baseline on {counts.get(BLUE, 0)} of {len(perturbed)} perturbed"
-        f" test sets, worse on {counts.get(RED, 0)};\n"
+        f"This run is better than one run of the baseline on {counts.get(BLUE, 0)} of {len(perturbed)}"
+        f" perturbed test sets, worse on {counts.get(RED, 0)};\n"
         f"{means['accuracy']:.1%} right on average against {means['baseline_accuracy']:.1%};"
         f" hardest: {words(hardest)}, {perturbed.loc[hardest, 'accuracy']:.1%}",
     )
@@ -283,17 +283,21 @@ def draw_curve(ax: Axes, curve: pd.DataFrame, examples: Mapping[float, np.ndarra
     ax.plot(values, curve["accuracy"], "o-", color=BLUE, ms=3, lw=1.5)
     ax.set(ylim=(0, 1.03))
     ax.tick_params(labelsize=8)
-    places = values
-    if values.min() > 0 and values.max() > 50 * values.min():
-        places = np.log(values)
-        ax.set_xscale("log")
-        ax.xaxis.set_major_formatter("{x:g}")
-    if values[-1] < values[0]:
-        ax.invert_xaxis()
+    harder_to_the_right(ax, values)
+    places = np.log(values) if ax.get_xscale() == "log" else values
     shown = np.abs(places - np.linspace(places[0], places[-1], 5)[:, None]).argmin(axis=1)
     for value in values[np.unique(shown)]:
         image, units = miniature(examples[value]), (ax.get_xaxis_transform(), "offset points")
         ax.add_artist(AnnotationBbox(image, (value, 1), (0, 11), *units, pad=0, annotation_clip=False))
+
+
+def harder_to_the_right(ax: Axes, values: np.ndarray) -> None:
+    """Let the strengths of a curve, the mildest first, grow to the right, in proportion if they span much."""
+    if values.min() > 0 and values.max() > 50 * values.min():
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter("{x:g}")
+    if values[-1] < values[0]:
+        ax.invert_xaxis()
 
 
 def draw_reliability(calibration: pd.DataFrame) -> Figure:

@@ -22,7 +22,8 @@ from mnist_moved.report.figures import size_of
 from mnist_moved.report.wording import with_unit, words
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
-COMPARED = ["default", "no_augmentation", "baseline"]  # settings of the sweep that stand beside this run
+# Settings of the sweep that stand beside this run.
+COMPARED = ["default", "no_augmentation", "baseline_augmented", "baseline"]
 
 
 @dataclass(frozen=True)
