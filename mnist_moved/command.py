@@ -28,8 +28,9 @@ def make_parser(program: str | None, manual: str | None) -> argparse.ArgumentPar
 
 
 @contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Hold back what libraries write to the standard error stream, in C++ too; show it if the block fails."""
+def quiet_stderr(show: bool = True) -> Iterator[None]:
+    """Hold back what libraries write to the standard error stream, in C++ too; show it if the block fails,
+    unless that is no failure of ours."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as chatter:
         stderr = os.dup(2)
@@ -38,7 +39,7 @@ def quiet_stderr() -> Iterator[None]:
             yield
         except Exception:
             chatter.seek(0)
-            os.write(stderr, chatter.read())
+            os.write(stderr, chatter.read() if show else b"")
             raise
         finally:
             os.dup2(stderr, 2)

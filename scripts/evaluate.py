@@ -1,43 +1,59 @@
 """Put trained networks from anywhere through all test sets and curves, beside this network and the baseline.
 
-    python -m scripts.evaluate my.keras                              # print a table
-    python -m scripts.evaluate my.keras other.onnx --out measured    # tables and figures in measured/my, ...
+    python -m scripts.evaluate my.h5                                 # print a table, in half a minute or more
+    python -m scripts.evaluate my.h5 --quick                         # in some seconds: few digits, no curves
+    python -m scripts.evaluate my.h5 other.onnx --out measured       # tables and figures in measured/my, ...
     python -m scripts.compare measured/other measured/my             # and compare them test set by test set
-    python -m scripts.evaluate my.keras --leaderboard benchmarks/models.csv    # add a row, or renew it
+    python -m scripts.evaluate my.h5 --leaderboard benchmarks/models.csv    # add a row, or renew it
 
-A network takes images of 28 x 28 pixels, as (n, 28, 28), (n, 28, 28, 1), (n, 1, 28, 28) or (n, 784), and
-returns ten probabilities or logits. Which scale of grey it was trained on is found out on validation images,
-unless --scale says so. It needs what `dvc repro perturb` makes; ONNX files need requirements-models.txt.
+Files of Keras (.keras, .h5), ONNX and LiteRT (.tflite) are read; docs/yours.md says what to do with others.
+How a network is fed, such as which scale of grey it was trained on, is found out on validation digits, unless
+--scale says so. It needs what `dvc repro perturb` makes; ONNX and LiteRT need requirements-models.txt.
 """
 
 import argparse
-import hashlib
-import json
+import sys
+import time
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pandas as pd
 
 from mnist_moved.command import UserError, make_parser, run
 from mnist_moved.data.datasets import read_dataset
 from mnist_moved.data.idx import Digits, evaluation_digits
-from mnist_moved.data.test_sets import CLEAN, EXTERNAL, HEADLINE, TestSet, images_digest, load_test_sets
+from mnist_moved.data.test_sets import CLEAN, TestSet, images_digest, load_test_sets
 from mnist_moved.evaluation.baseline import Baseline
-from mnist_moved.evaluation.breaking import breaking_points, breaking_table
-from mnist_moved.evaluation.curves import examples_of
+from mnist_moved.evaluation.breaking import breaking_table
+from mnist_moved.evaluation.curves import evenly, examples_of
+from mnist_moved.evaluation.leaderboard import add_row, identity, read_leaderboard
 from mnist_moved.evaluation.metrics import SEEN, UNSEEN, Results, evaluate
 from mnist_moved.files import whole_file, write_table
-from mnist_moved.networks.external import SCALES, ExternalNetwork, load_external
+from mnist_moved.networks import Classify
+from mnist_moved.networks.external import FEEDINGS, SCALES, ExternalNetwork, load_external
 from mnist_moved.params import Params, load_params
 from mnist_moved.paths import CURVES, PERTURBED, RAW, TEST_SETS, baseline_of
 from mnist_moved.report import figures as draw
 from mnist_moved.report.wording import with_unit
 
+QUICK = 2000  # digits of each test set with --quick
+
 
 def read_arguments() -> argparse.Namespace:
     parser = make_parser("python -m scripts.evaluate", __doc__)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a .keras or .onnx file")
-    parser.add_argument("--scale", choices=SCALES, help="of grey, on which the networks were trained")
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="a .keras, .h5, .onnx or .tflite file"
+    )
+    parser.add_argument(
+        "--scale",
+        choices=FEEDINGS,
+        metavar="SCALE",
+        help="of grey, on which the networks were trained: "
+        + ", ".join(SCALES)
+        + "; each also with ', black on white', ', transposed' or both behind it",
+    )
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} digits of each test set, no curves")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to keep tables and figures")
     parser.add_argument(
         "--leaderboard", type=Path, metavar="CSV", help="a table to which to add a row a network"
@@ -45,56 +61,9 @@ def read_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if len({path.stem for path in arguments.files}) < len(arguments.files) and arguments.out:
         parser.error("--out: expected files of different names, as each gets a folder of its name")
+    if arguments.quick and (arguments.out or arguments.leaderboard):
+        parser.error("--quick: prints a table and keeps none; leave out --out and --leaderboard")
     return arguments
-
-
-def identity(test_sets: dict[str, TestSet], params: Params) -> str:
-    """What identifies the images and the limit of a leaderboard: the first twelve digits of a SHA-256."""
-    of = [images_digest(each.images) for each in test_sets.values() if each.perturbation != EXTERNAL]
-    of += [params.perturb.curves, params.perturb.seed]
-    of += [params.evaluate.curve_digits, params.evaluate.breaking_accuracy]
-    return hashlib.sha256(json.dumps(of).encode()).hexdigest()[:12]
-
-
-def read_leaderboard(path: Path, images: str) -> pd.DataFrame:
-    """Read a leaderboard, empty if there is none yet; UserError if it is none, or of other images or another
-    limit."""
-    if not path.exists():
-        return pd.DataFrame(columns=["network"])
-    try:
-        table = pd.read_csv(path, dtype={"images_digest": str})
-        same = (table["images_digest"] == images).all()
-    except (ValueError, KeyError) as error:
-        raise UserError(
-            f"{path}: expected a leaderboard of this command, found another file; {error!r}"
-        ) from None
-    if not same:
-        raise UserError(
-            f"{path}: its networks were evaluated on other images, or with another"
-            " evaluate.breaking_accuracy; name another file"
-        )
-    return table
-
-
-def add_row(
-    table: pd.DataFrame, path: Path, network: ExternalNetwork, results: Results, images: str, limit: float
-) -> pd.DataFrame:
-    """Add the row of a network to a leaderboard, in place of one of the same name; the best is on top."""
-    measured = results.tables["test_sets"].set_index("test_set")
-    perturbed = measured.loc[measured["group"].isin([SEEN, UNSEEN]), "accuracy"]
-    breaking = breaking_points(results.tables["curves"], limit)
-    row = {
-        "network": path.name if path.is_absolute() else path.as_posix(),
-        "parameters": network.parameters,
-        CLEAN: measured.at[CLEAN, "accuracy"],
-        HEADLINE: measured.at[HEADLINE, "accuracy"],
-        "mean": perturbed.mean(),
-        "worst": perturbed.min(),
-        **{f"{perturbation} breaks at": point for perturbation, point in breaking.items()},
-        "images_digest": images,
-    }
-    rows = [*table[table["network"] != row["network"]].to_dict("records"), row]
-    return pd.DataFrame(rows).sort_values("mean", ascending=False, kind="stable")
 
 
 def save(folder: Path, results: Results, test_sets: dict[str, TestSet], params: Params) -> None:
@@ -132,7 +101,15 @@ def describe(name: str, results: Results, limit: float) -> str:
     perturbed = accuracies[measured["group"].isin([SEEN, UNSEEN])]
     accuracies.loc[f"mean of {len(perturbed)} perturbed"] = perturbed.mean(skipna=False)
 
-    curves, our_curves = results.tables["curves"], pd.read_csv(CURVES)
+    text = accuracies.map("{:.2%}".format, na_action="ignore").fillna("-")
+    text = text.rename_axis(index=None, columns="accuracy").to_string()
+    curves = results.tables["curves"]
+    return f"{text}\n\n{describe_curves(name, curves, limit)}" if len(curves) else text
+
+
+def describe_curves(name: str, curves: pd.DataFrame, limit: float) -> str:
+    """A line for each curve: where the network of that name, this network and the baseline break."""
+    our_curves = pd.read_csv(CURVES)
     same = curves["images_digest"].tolist() == our_curves["images_digest"].tolist()
     here, ours = (breaking_table(each, limit) for each in (curves, our_curves))
     breaks = pd.DataFrame(
@@ -146,12 +123,31 @@ def describe(name: str, results: Results, limit: float) -> str:
             for perturbation, row in here.items()
         }
     ).T
-    texts = accuracies.map("{:.2%}".format, na_action="ignore").fillna("-"), breaks
-    titles = "accuracy", f"below {limit:.0%} from"
-    return "\n\n".join(
-        text.rename_axis(index=None, columns=title).to_string()
-        for text, title in zip(texts, titles, strict=True)
-    )
+    return breaks.rename_axis(index=None, columns=f"below {limit:.0%} from").to_string()
+
+
+def fewer(
+    test_sets: dict[str, TestSet], baseline: Classify, count: int
+) -> tuple[dict[str, TestSet], Classify]:
+    """So many images of each test set, spread evenly over it, and the baseline as a function of these."""
+    some, answers = {}, {}
+    for name, test_set in test_sets.items():
+        images, labels = evenly(Digits(test_set.images, test_set.labels), count)
+        some[name] = test_set._replace(images=images, labels=labels)
+        numbers = Digits(np.arange(len(test_set.labels)), test_set.labels)
+        answers[images_digest(images)] = baseline(test_set.images)[evenly(numbers, count).images]
+    return some, lambda images: answers[images_digest(images)]
+
+
+def estimate(network: ExternalNetwork, test_sets: dict[str, TestSet], params: Params) -> str:
+    """How long the network will take for all images, from how long it takes for some."""
+    some = test_sets[CLEAN].images[:1000]
+    start = time.perf_counter()
+    network.predict(some)
+    points = sum(len(values) for curve in params.perturb.curves.values() for values in curve.values())
+    images = sum(len(each.labels) for each in test_sets.values()) + points * params.evaluate.curve_digits
+    seconds = (time.perf_counter() - start) / len(some) * images
+    return f"{images:,} images, which will take it some {seconds:.0f} seconds"
 
 
 def main() -> None:
@@ -162,18 +158,32 @@ def main() -> None:
     test_sets = load_test_sets(RAW, PERTURBED, params.evaluate.split, count)
     images = identity(test_sets, params)
     table = read_leaderboard(arguments.leaderboard, images) if arguments.leaderboard else None
-    networks = [load_external(path, known, arguments.scale) for path in arguments.files]
     baseline = Baseline(baseline_of(dataset.name))
-    for path, network in zip(arguments.files, networks, strict=True):
+    asked: Classify = baseline
+    if arguments.quick:
+        test_sets, asked = fewer(test_sets, baseline, QUICK)
+        params = params.model_copy(update={"perturb": params.perturb.model_copy(update={"curves": {}})})
+    failed = 0
+    for path in arguments.files:
+        try:
+            network = load_external(path, known, arguments.scale)
+        except UserError as error:  # the other files may well be sound
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            failed += 1
+            continue
         print(f"{path}: {network.description}", flush=True)
-        results = evaluate(network.predict, baseline, test_sets, params)
+        print(estimate(network, test_sets, params), flush=True)
+        results = evaluate(network.predict, asked, test_sets, params)
         if arguments.out:
             with matplotlib.rc_context(draw.STYLE):
                 save(arguments.out / path.stem, results, test_sets, params)
         if arguments.leaderboard:
-            table = add_row(table, path, network, results, images, limit)
+            name = path.name if path.is_absolute() else path.as_posix()
+            table = add_row(table, name, network.parameters, results, images, limit)
             write_table(arguments.leaderboard, table)
         print(f"\n{describe(path.name, results, limit)}\n", flush=True)
+    if failed:
+        sys.exit(f"error: {failed} of {len(arguments.files)} files were not measured, for the reasons above")
     print(baseline.describe())
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from mnist_moved.command import UserError
 from mnist_moved.evaluation.breaking import breaking_points, in_words
+from mnist_moved.evaluation.leaderboard import identity
 from mnist_moved.params import load_params
-from scripts.evaluate import identity, main
+from scripts.evaluate import main
 
 
 @pytest.fixture
@@ -76,8 +77,18 @@ def test_a_leaderboard_of_other_images_or_limits_is_refused_and_left(evaluate, f
     assert identity({}, params) != identity({}, params.model_copy(update={"evaluate": other}))
 
 
-def test_a_file_that_is_no_network_ends_it_before_any_is_measured(evaluate, finished, tmp_path):
+def test_a_file_that_is_no_network_keeps_no_other_from_being_measured(evaluate, finished, tmp_path, capsys):
     (tmp_path / "broken.keras").write_bytes(b"PK")
-    with pytest.raises(UserError, match=r"broken\.keras: expected a Keras file, which is a"):
-        evaluate(finished / "models/model.keras", tmp_path / "broken.keras", "--out", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    with pytest.raises(SystemExit, match="1 of 2 files were not measured"):
+        evaluate(tmp_path / "broken.keras", finished / "models/model.keras", "--quick")
+    printed = capsys.readouterr()
+    assert "broken.keras: expected a file of Keras" in printed.err
+    account = finished.read_json("metrics/evaluation.json")["rotate"]
+    [row] = [line.split() for line in printed.out.splitlines() if line.startswith("rotate ")]
+    assert float(row[1].rstrip("%")) == pytest.approx(100 * account["accuracy"], abs=3)  # of fewer digits
+    assert float(row[3].rstrip("%")) == pytest.approx(100 * account["baseline_accuracy"], abs=3)
+
+
+def test_a_quick_look_keeps_nothing(evaluate, tmp_path):
+    with pytest.raises(SystemExit):
+        evaluate(tmp_path / "my.h5", "--quick", "--out", tmp_path)

@@ -1,5 +1,10 @@
 """An external network answers as it was trained to, whatever its form, or is refused and not run."""
 
+import json
+import pickle
+import zipfile
+
+import h5py
 import numpy as np
 import pytest
 from project import ROOT
@@ -7,8 +12,9 @@ from scipy.special import softmax
 
 from mnist_moved.command import UserError
 from mnist_moved.data.idx import Digits
-from mnist_moved.networks.external import SCALES, load_external
-from mnist_moved.networks.quiet_keras import keras
+from mnist_moved.networks.external import FEEDINGS, SCALES, load_external
+from mnist_moved.networks.formats import open_network
+from mnist_moved.networks.quiet_keras import keras, tensorflow
 from mnist_moved.networks.saving import load_network, predict
 from mnist_moved.paths import baseline_of
 
@@ -30,12 +36,17 @@ WEIGHTS = WEIGHTS.reshape(784, 10)
 PROBABILITIES = softmax(IMAGES.reshape(60, 784) / 255 @ WEIGHTS, axis=1)
 
 
-def in_keras(path, shape=(28, 28), *preparation, classes=10, bias=0):
-    """Save the network that sees lines; preparation: what it does with its input first."""
-    network = keras.Sequential([keras.Input(shape), *preparation, layers.Flatten(), layers.Dense(classes)])
-    if np.prod(shape) == 784 and classes == 10:
-        network.layers[-1].set_weights([WEIGHTS, np.float32([bias, *[0] * 9])])
-    network.save(path)
+def lines(shape=(28, 28), *preparation, classes=10, bias=0, end=None, weights=WEIGHTS):
+    """The network that sees lines; preparation, end: what it does with its input first, its output last."""
+    dense, last = layers.Dense(classes), [end] if end else []
+    network = keras.Sequential([keras.Input(shape), *preparation, layers.Flatten(), dense, *last])
+    if dense.kernel.shape == weights.shape:
+        dense.set_weights([weights, np.float32([bias, *[0] * 9])])
+    return network
+
+
+def in_keras(path, *arguments, **options):
+    lines(*arguments, **options).save(path)
     return path
 
 
@@ -58,12 +69,12 @@ def in_onnx(path, shape=(28, 28), batch="n", weights=WEIGHTS, inputs=1, dtype="f
 def test_images_may_be_laid_out_in_any_usual_way(tmp_path, save, shape):
     network = load_external(save(tmp_path / f"lines.{save.__name__[3:]}", shape), DIGITS)
     np.testing.assert_allclose(network.predict(IMAGES), PROBABILITIES, atol=1e-5)
-    described = f"images (n, {', '.join(map(str, shape))}), 0 to 1, to logits; 90.0% of 60 validation images"
+    described = f"images (n, {', '.join(map(str, shape))}), 0 to 1, to logits; 90.0% of 60 validation digits"
     assert network.description.startswith(described)
     assert network.parameters == (7850 if save == in_keras else 7840)  # with and without a bias
 
 
-@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("scale", ["0 to 255", "0 to 1", "-1 to 1", "-0.5 to 0.5", "standardised"])
 def test_the_scale_is_found_out_by_what_is_classified_correctly_or_taken_as_said(tmp_path, scale):
     # A level of 0 on that scale, and of 255; in between it sees a line, beyond it saturates.
     black, white = SCALES[scale](np.array([0, 255]))
@@ -76,9 +87,53 @@ def test_the_scale_is_found_out_by_what_is_classified_correctly_or_taken_as_said
     assert f", {other}, to logits; " in load_external(path, DIGITS, other).description
 
 
+def test_what_a_network_is_fed_with_is_what_its_name_says():
+    image = np.zeros((1, 28, 28), np.uint8)
+    image[0, 3, 5] = 200
+    fed = FEEDINGS["0 to 1, transposed, black on white"](image)
+    assert (fed[0, 5, 3], fed[0, 3, 5]) == pytest.approx((55 / 255, 1))
+    assert FEEDINGS["length 1"](image).sum() == 1
+    assert FEEDINGS["length 1"](image * 0).sum() == 0  # a blank image stays one
+    assert [*FEEDINGS["0 or 1"](np.uint8([[[127, 128]]])).flat] == [0, 1]
+
+
+@pytest.mark.parametrize("turn", [", black on white", ", transposed", ", transposed, black on white"])
+def test_a_network_of_turned_images_is_fed_with_such(tmp_path, turn):
+    transposed = [layers.Permute((2, 1))] if "transposed" in turn else []
+    positive = [layers.Rescaling(-1, 1)] if "black" in turn else []
+    path = in_keras(tmp_path / "lines.keras", (28, 28), *transposed, *positive, layers.ReLU(max_value=1))
+    network = load_external(path, DIGITS)
+    assert f", 0 to 1{turn}, to logits; 90.0% of" in network.description
+    np.testing.assert_allclose(network.predict(IMAGES), PROBABILITIES, atol=1e-4)
+
+
 def test_being_right_counts_for_more_than_being_no_surer_than_that(tmp_path):
     path = in_keras(tmp_path / "sure.keras", bias=20)  # too little to matter at 0 to 255 alone
     assert ", 0 to 255, to logits; 90.0% of" in load_external(path, DIGITS).description
+
+
+@pytest.mark.parametrize(
+    ("end", "kind", "expected"),
+    [
+        (layers.Softmax(), "probabilities", PROBABILITIES),
+        (layers.Activation("log_softmax"), "logarithms of probabilities", PROBABILITIES),
+        (layers.Activation("sigmoid"), "one sigmoid a class", None),
+    ],
+)
+def test_what_it_returns_becomes_probabilities(tmp_path, end, kind, expected):
+    network = load_external(in_keras(tmp_path / "lines.keras", end=end), DIGITS, "0 to 1")
+    assert f", 0 to 1, to {kind}; 90.0% of" in network.description
+    found = network.predict(IMAGES)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    if expected is None:
+        sigmoids = 1 / (1 + np.exp(IMAGES.reshape(60, 784) / -255 @ WEIGHTS))
+        expected = sigmoids / sigmoids.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_logarithm_of_zero_is_no_fault(tmp_path):
+    path = in_keras(tmp_path / "lines.keras", bias=-np.inf)
+    assert load_external(path, DIGITS).predict(IMAGES)[:, 0].max() == 0
 
 
 def test_a_network_of_this_project_answers_as_predict_says():
@@ -103,6 +158,145 @@ def test_a_scale_at_which_it_overflows_is_not_the_one_that_is_meant(tmp_path):
         load_external(path, DIGITS, "0 to 255")
 
 
+def rewritten(layer):
+    """A layer of Keras 3 as Keras 2 wrote it down."""
+    layer["config"] |= (
+        {"axis": [layer["config"]["axis"]]} if layer["class_name"] == "BatchNormalization" else {}
+    )
+    return layer
+
+
+@pytest.mark.parametrize(
+    "first", [layers.Reshape((28, 28, 1)), layers.Conv2D(1, 1, kernel_initializer="ones")]
+)
+@pytest.mark.parametrize("form", ["h5", "keras"])
+def test_a_sequential_of_keras_2_has_no_input_layer(tmp_path, form, first):
+    shape = (28, 28, 1) if first.name.startswith("conv") else (28, 28)
+    path = in_keras(
+        tmp_path / f"new.{form}",
+        shape,
+        first.__class__.from_config(first.get_config()),
+        layers.BatchNormalization(epsilon=1e-7),
+    )
+    old = tmp_path / f"old.{form}"
+
+    def rewrite(config):
+        _, first, *rest = config["config"]["layers"]
+        first["config"]["batch_input_shape"] = [None, *shape]
+        config["config"]["layers"] = [first, *map(rewritten, rest)]
+        return json.dumps(config)
+
+    if form == "h5":
+        old.write_bytes(path.read_bytes())
+        with h5py.File(old, "r+") as file:
+            file.attrs["model_config"] = rewrite(json.loads(file.attrs["model_config"]))
+    else:
+        with zipfile.ZipFile(path) as archive, zipfile.ZipFile(old, "w") as other:
+            for name in archive.namelist():
+                content = archive.read(name)
+                other.writestr(name, rewrite(json.loads(content)) if name == "config.json" else content)
+    network = load_external(old, DIGITS)
+    assert ", 0 to 1, to logits; 90.0% of" in network.description
+    np.testing.assert_allclose(network.predict(IMAGES), PROBABILITIES, atol=1e-4)
+
+
+def test_a_functional_model_of_keras_2_was_in_a_module_of_another_name(tmp_path):
+    images = keras.Input((28, 28))
+    path = tmp_path / "new.keras"
+    dense = layers.Dense(10)
+    model = keras.Model(images, dense(layers.Flatten()(images)))
+    dense.set_weights([WEIGHTS, np.zeros(10, np.float32)])
+    model.save(path)
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(tmp_path / "old.keras", "w") as other:
+        for name in archive.namelist():
+            new, old = b"keras.src.models.functional", b"keras.src.engine.functional"
+            other.writestr(name, archive.read(name).replace(new, old))
+    np.testing.assert_allclose(
+        load_external(tmp_path / "old.keras", DIGITS).predict(IMAGES), PROBABILITIES, atol=1e-5
+    )
+
+
+def test_what_a_file_holds_counts_and_not_what_it_is_called(tmp_path):
+    (tmp_path / "b.keras").write_bytes(in_keras(tmp_path / "a.h5").read_bytes())
+    (tmp_path / "c.model").write_bytes(in_keras(tmp_path / "a.keras").read_bytes())
+    for name in ("b.keras", "c.model"):
+        np.testing.assert_allclose(
+            load_external(tmp_path / name, DIGITS).predict(IMAGES), PROBABILITIES, atol=1e-5
+        )
+
+
+def in_litert(path, number=None, shape=(28, 28)):
+    """The same as a LiteRT file; number: of which type its inputs and outputs are, if quantised."""
+    network = lines(shape, end=layers.Softmax())
+    converter = tensorflow.lite.TFLiteConverter.from_keras_model(network)
+    if number:
+        converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
+        some = (IMAGES / np.float32(255)).reshape(-1, 1, *shape).astype(np.float32)
+        converter.representative_dataset = lambda: ([image] for image in some)
+        converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = number
+    path.write_bytes(converter.convert())
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")
+@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (784,)])
+@pytest.mark.parametrize("number", [None, tensorflow.uint8, tensorflow.int8])
+def test_a_litert_file_may_be_quantised(tmp_path, number, shape):
+    pytest.importorskip("ai_edge_litert")
+    network = load_external(in_litert(tmp_path / "lines.tflite", number, shape), DIGITS)
+    assert ", 0 to 1, to probabilities; 90.0% of" in network.description
+    np.testing.assert_allclose(network.predict(IMAGES), PROBABILITIES, atol=0.02 if number else 1e-5)
+
+
+CONVERTED = """<ir_version: 8, opset_import: ["": 17, "ai.onnx.ml": 1]>
+lines (float[n,784] X) => (int64[n] label, seq(map({key}, float)) probabilities) {{
+    logits = MatMul(X, weights)
+    numbers = Softmax <axis = 1> (logits)
+    label = ArgMax <axis = 1, keepdims = 0> (numbers)
+    probabilities = ai.onnx.ml.ZipMap <{classes}> (numbers)
+}}"""
+
+
+@pytest.mark.parametrize(
+    ("key", "classes"),
+    [
+        ("int64", f"classlabels_int64s = {[*range(10)]}"),
+        ("string", "classlabels_strings = " + json.dumps([*map(str, range(10))])),
+    ],
+)
+def test_of_the_two_outputs_of_converted_models_the_probabilities_are_taken(tmp_path, key, classes):
+    model = onnx.parser.parse_model(CONVERTED.format(key=key, classes=classes))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(WEIGHTS, "weights"))
+    onnx.save(model, tmp_path / "lines.onnx")
+    network = load_external(tmp_path / "lines.onnx", DIGITS)
+    assert network.description.startswith("images (n, 784), 0 to 1, to probabilities; 90.0%")
+    np.testing.assert_allclose(network.predict(IMAGES), PROBABILITIES, atol=1e-5)
+
+
+def test_an_onnx_file_of_one_image_takes_many_if_its_graph_can(tmp_path):
+    path = in_onnx(tmp_path / "lines.onnx", (1, 28, 28), batch=1)
+    assert open_network(path).batch is None
+    np.testing.assert_allclose(load_external(path, DIGITS).predict(IMAGES), PROBABILITIES, atol=1e-5)
+
+
+def test_an_onnx_file_may_have_larger_images_and_its_weights_beside_it(tmp_path):
+    wide = np.pad(WEIGHTS.reshape(28, 28, 10), ((2, 2), (2, 2), (0, 0))).reshape(1024, 10)
+    model = onnx.load(in_onnx(tmp_path / "lines.onnx", (1, 32, 32), weights=wide))
+    beside = {"save_as_external_data": True, "location": "lines.data", "size_threshold": 0}
+    onnx.save(model, tmp_path / "two.onnx", **beside)
+    network = load_external(tmp_path / "two.onnx", DIGITS)
+    assert network.description.startswith("images (n, 1, 32, 32), 0 to 1, to logits; 90.0%")
+    np.testing.assert_allclose(network.predict(IMAGES), PROBABILITIES, atol=1e-5)
+
+
+def test_a_network_whose_classes_are_in_another_order_is_not_measured(tmp_path):
+    path = in_keras(tmp_path / "lines.keras", weights=np.roll(WEIGHTS, 1, axis=1))
+    found = r"at most 1\.7% .*in another order, 90\.0% .*: its outputs stand for 9, 0, 1, 2, 3, 4, 5, 6, 7, 8"
+    with pytest.raises(UserError, match=found):
+        load_external(path, DIGITS)
+
+
 def two_inputs(path):
     images = [keras.Input((28, 28)), keras.Input((28, 28))]
     keras.Model(images, layers.Add()(images)).save(path)
@@ -112,6 +306,28 @@ def cut(path):
     path.write_bytes(in_onnx(path).read_bytes()[:2000])
 
 
+def torch(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(0))
+
+
+def saved_model(path):
+    path.mkdir()
+    (path / "saved_model.pb").touch()
+
+
+def rename(path):
+    path.with_name(f"{path.name}.weights.h5").rename(path)
+
+
+def most(path):
+    model = onnx.load(in_onnx(path))
+    del model.graph.output[:]
+    model.graph.node.append(onnx.helper.make_node("ArgMax", ["logits"], ["most"], axis=1, keepdims=0))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("most", onnx.TensorProto.INT64, ["n"]))
+    onnx.save(model, path)
+
+
 def colours(path):
     in_onnx(path, (3, 28, 28), weights=np.tile(WEIGHTS, (3, 1)))
 
@@ -119,15 +335,29 @@ def colours(path):
 @pytest.mark.parametrize(
     ("name", "make", "found"),
     [
-        ("a.pkl", lambda path: path.write_bytes(b"cos\nsystem\n"), r"ends in \.keras or \.onnx, which can"),
+        ("a.pkl", lambda path: path.write_bytes(pickle.dumps(0)), "can run code, .*skl2onnx"),
+        ("a.pt", lambda path: path.write_bytes(pickle.dumps(0)), r"can run code, .*torch\.onnx\.export"),
+        ("b.pth", torch, r"can run code, .*torch\.onnx\.export"),
+        ("saved", saved_model, r"can run code, .*tf2onnx"),
+        ("model.json", lambda path: path.write_text('{"modelTopology": {}}'), "tensorflowjs_converter"),
+        (
+            "weights.h5",
+            lambda path: lines().save_weights(f"{path}.weights.h5") or rename(path),
+            "without the",
+        ),
+        ("empty.h5", lambda path: path.touch(), "found an empty file"),
+        ("notebook.h5", lambda path: path.write_text('{"cells": []}'), "found none of them"),
         ("b.keras", lambda path: None, "no such file"),
-        ("c.keras", lambda path: path.write_bytes(b"PK"), "expected a Keras file, .* zip archive; found no"),
-        ("d.keras", lambda path: in_keras(path, (32, 32)), r"found an input of shape \(32, 32\)"),
-        ("e.keras", lambda path: in_keras(path, classes=11), r"found an output of shape \(11,\)"),
-        ("f.keras", two_inputs, "expected one input and one output, found 2 inputs and 1 outputs"),
+        ("c.keras", lambda path: path.write_bytes(b"PK"), "expected a file of Keras .*; found none of them"),
+        ("d.keras", lambda path: in_keras(path, (14, 14)), r"found an input of shape \(14, 14\)"),
+        ("d.h5", lambda path: in_keras(path, end=layers.Lambda(lambda x: x)), "found another or a damaged"),
+        ("max.onnx", most, r"an output of shape \(2,\) for two images; take off an ArgMax at its end"),
+        ("e.keras", lambda path: in_keras(path, classes=11), r"found an output of shape \(2, 11\)"),
+        ("f.keras", two_inputs, "expected one input, found 2"),
         ("g.keras", lambda path: in_keras(path, bias=np.nan), "found numbers that are not finite"),
+        ("cut.tflite", lambda path: path.write_bytes(b"0000TFL3"), "expected a LiteRT file"),
         ("h.onnx", cut, "expected an ONNX file, found another or a damaged one"),
-        ("i.onnx", lambda path: in_onnx(path, inputs=2), "one input and one output, found 2 inputs"),
+        ("i.onnx", lambda path: in_onnx(path, inputs=2), "expected one input, found 2"),
         ("j.onnx", colours, r"found an input of shape \(3, 28, 28\)"),
         ("k.onnx", lambda path: in_onnx(path, dtype="int64"), r"an input of type .*, found tensor\(int64\)"),
     ],

@@ -13,6 +13,9 @@ from mnist_moved.evaluation.significance import wilson_interval
 from mnist_moved.networks import Classify, Predict
 from mnist_moved.perturbations import make_test_set
 
+COLUMNS = ["perturbation", "strength", "value", "images_digest", "count"]
+COLUMNS += ["accuracy", "accuracy_low", "accuracy_high", "baseline_accuracy"]
+
 
 def evenly(digits: Digits, count: int) -> Digits:
     """At most so many digits, spread evenly over a set: the first half of MNIST's test set is the easier."""
@@ -61,21 +64,9 @@ def measure_curves(
                 correct[digest] = answer == digits.labels, baseline(point.images) == digits.labels
         for value, digest in zip(values, digests, strict=True):
             right, baseline_right = correct[digest]
-            low, high = wilson_interval(right)
-            rows.append(
-                {
-                    "perturbation": perturbation,
-                    "strength": strength,
-                    "value": value,
-                    "images_digest": digest,
-                    "count": right.size,
-                    "accuracy": right.mean(),
-                    "accuracy_low": low,
-                    "accuracy_high": high,
-                    "baseline_accuracy": baseline_right.mean(),
-                }
-            )
-    return pd.DataFrame(rows).astype({"value": float})
+            accuracies = right.mean(), *wilson_interval(right), baseline_right.mean()
+            rows.append((perturbation, strength, value, digest, right.size, *accuracies))
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"value": float})
 
 
 def examples_of(curves: pd.DataFrame, digit: Digits, seed: int) -> dict[str, dict[float, np.ndarray]]:

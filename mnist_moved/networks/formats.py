@@ -1,0 +1,320 @@
+"""Files of trained networks, opened as they are: Keras's (.keras, .h5), ONNX and LiteRT (.tflite).
+
+None of these is run as code. Files of other forms are refused with the line that converts them: a pickle, for
+one, which is what PyTorch and scikit-learn save, runs whatever its maker put into it.
+"""
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+
+from mnist_moved.command import UserError, quiet_stderr
+from mnist_moved.data.idx import CLASSES, SIDE
+from mnist_moved.networks.quiet_keras import keras
+from mnist_moved.networks.saving import BATCH
+
+ONNX_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
+ONNX_TYPES |= {"tensor(uint8)": "uint8"}
+
+
+class Opened(NamedTuple):
+    """A network as its file has it.
+
+    call: inputs (n, *shape) to its outputs, an array or another form of ten numbers an image. shape, dtype:
+    of one input. batch: how many it takes at once, None = any. parameters: how many numbers
+    were trained, if the file tells.
+    """
+
+    call: Callable[[np.ndarray], Any]
+    shape: tuple[int | None, ...]
+    dtype: str
+    batch: int | None
+    parameters: int | None
+
+    def outputs(self, inputs: np.ndarray) -> np.ndarray:
+        """What it returns for inputs (n, *shape), in batches as it takes them."""
+        size, inputs = self.batch or BATCH, inputs.astype(self.dtype)
+        missing = -len(inputs) % size if self.batch else 0  # not less than so many either
+        padded = np.concatenate([inputs, np.zeros((missing, *inputs.shape[1:]), self.dtype)])
+        blocks = [padded[start : start + size] for start in range(0, len(padded), size)]
+        return np.concatenate([np.asarray(self.call(block)) for block in blocks])[: len(inputs)]
+
+
+def open_network(path: Path) -> Opened:
+    """Open a file by what it holds, whatever it is called; UserError if that is no network, or runs code."""
+    if not path.exists():
+        raise UserError(f"{path}: no such file")
+    form = form_of(path)
+    if form not in OPENERS:
+        raise UserError(f"{path}: {CONVERT.get(form, f'expected {EXPECTED}; found none of them')}")
+    return OPENERS[form](path)
+
+
+def form_of(path: Path) -> str:
+    """What a file holds, by its first bytes: a key of OPENERS or of CONVERT, or something else."""
+    if path.is_dir():
+        return "SavedModel" if (path / "saved_model.pb").exists() else "folder"
+    with path.open("rb") as file:
+        start = file.read(512)
+    if not start:
+        return "empty"
+    if start.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "HDF5"
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        if "config.json" in names:
+            return "Keras"
+        return "PyTorch" if any(name.endswith("data.pkl") for name in names) else "zip"
+    if start[4:8] == b"TFL3":
+        return "LiteRT"
+    if start[:1] == b"\x80" and start[1] <= 5:  # the opcode PROTO, and a version
+        return "PyTorch" if path.suffix in (".pt", ".pth") else "pickle"
+    if start.lstrip()[:1] == b"{":
+        return "TensorFlow.js" if b"modelTopology" in start else "JSON"
+    return "ONNX" if path.suffix == ".onnx" else path.suffix.lstrip(".")
+
+
+EXPECTED = "a file of Keras (.keras, .h5), ONNX or LiteRT (.tflite)"
+RUNS_CODE = "such a file can run code, and is not opened"
+# What is found, and what makes one that is expected of it.
+CONVERT = {
+    "PyTorch": f"found a file of PyTorch's; {RUNS_CODE}. Where the network was made:"
+    ' torch.onnx.export(network.eval(), torch.zeros(1, 1, 28, 28), "my.onnx")',
+    "pickle": f"found a pickle; {RUNS_CODE}. Where it was made, of a model of scikit-learn's:"
+    ' open("my.onnx", "wb").write(skl2onnx.to_onnx(model, images[:1]).SerializeToString())',
+    "SavedModel": f"found a SavedModel; {RUNS_CODE}. Convert it:"
+    " python -m tf2onnx.convert --saved-model FOLDER --output my.onnx",
+    "TensorFlow.js": f"expected {EXPECTED}; found TensorFlow.js's form. Convert it: tensorflowjs_converter"
+    " --input_format tfjs_layers_model --output_format keras model.json my.h5",
+    "empty": f"expected {EXPECTED}; found an empty file",
+}
+MORE_PACKAGES = "needs more packages: pip install -r requirements-models.txt"
+WEIGHTS_ONLY = (
+    "found weights without the network that they belong to. Build it as it was trained, and:"
+    ' network.load_weights("FILE"); network.save("my.keras")'
+)
+
+
+def open_keras(path: Path) -> Opened:
+    """Open a file in Keras's own form, also if Keras 2 wrote it."""
+
+    def rewrite(copy: Path) -> None:
+        with zipfile.ZipFile(path) as archive, zipfile.ZipFile(copy, "w") as other:
+            for name in archive.namelist():
+                content = archive.read(name)
+                if name == "config.json":
+                    content = json.dumps(as_keras_3(json.loads(content))).encode()
+                other.writestr(name, content)
+
+    return _open_by_keras(path, "network.keras", rewrite)
+
+
+def open_hdf5(path: Path) -> Opened:
+    """Open an HDF5 file, as Keras wrote them before it had a form of its own."""
+
+    def rewrite(copy: Path) -> None:
+        shutil.copyfile(path, copy)
+        with h5py.File(copy, "r+") as file:
+            if "model_config" not in file.attrs:
+                raise UserError(f"{path}: {WEIGHTS_ONLY.replace('FILE', path.name)}")
+            file.attrs["model_config"] = json.dumps(as_keras_3(json.loads(file.attrs["model_config"])))
+
+    return _open_by_keras(path, "network.h5", rewrite)
+
+
+def as_keras_3(config: Any) -> Any:
+    """Return the configuration of a network as Keras 3 reads it, whichever version wrote it.
+
+    In Keras 2 a layer might say what the whole network takes (`batch_input_shape`), also of a Sequential that
+    has no InputLayer; Keras 3 takes that for an unknown argument, or for the shape of one image. An axis was
+    a list, and a module had another name.
+    """
+    if isinstance(config, list):
+        return [as_keras_3(each) for each in config]
+    if not isinstance(config, dict):
+        return config
+    config, inner = dict(config), config.get("config")
+    if config.get("class_name") == "Sequential":
+        inner = inner if isinstance(inner, dict) else {"layers": inner}  # a bare list in early files
+        first = inner["layers"][0]
+        if first["class_name"] != "InputLayer" and (shape := first["config"].get("batch_input_shape")):
+            given = {"class_name": "InputLayer", "config": {"batch_shape": shape, "dtype": "float32"}}
+            inner = inner | {"layers": [given, *inner["layers"]]}
+    if config.get("class_name") != "InputLayer" and isinstance(inner, dict):
+        inner = {name: value for name, value in inner.items() if name != "batch_input_shape"}
+        if config.get("class_name") == "BatchNormalization" and isinstance(inner.get("axis"), list):
+            [inner["axis"]] = inner["axis"]
+    if str(config.get("module")).startswith("keras.src.engine"):
+        config["module"] = "keras.src.models.functional"
+    return {name: as_keras_3(inner if name == "config" else value) for name, value in config.items()}
+
+
+def _open_by_keras(path: Path, name: str, rewrite: Callable[[Path], None]) -> Opened:
+    """Open what Keras reads of the file once it is rewritten under that name; UserError if it is damaged,
+    needs code, or has not one input and one output."""
+    try:
+        with TemporaryDirectory() as folder:
+            rewrite(Path(folder, name))
+            network = keras.saving.load_model(Path(folder, name), compile=False, safe_mode=True)
+        inputs, outputs = network.inputs, network.outputs
+    except UserError:
+        raise
+    # Any exception: on a damaged file, or a layer that is not Keras's own, Keras raises a dozen types.
+    except Exception as error:
+        raise UserError(
+            f"{path}: expected a Keras file of Keras's own layers, found another or a damaged one:"
+            f" {reason(error)}"
+        ) from None
+    one_of("input", path, inputs)
+    one_of("output", path, outputs)
+    [tensor] = inputs
+    shape = tuple(tensor.shape[1:])
+    return Opened(network.predict_on_batch, shape, tensor.dtype, tensor.shape[0], network.count_params())
+
+
+def open_onnx(path: Path) -> Opened:
+    """Open an ONNX file; UserError if it is damaged or has not one input."""
+    try:
+        import onnx
+        import onnxruntime
+    except ImportError:
+        raise UserError(f"{path}: an ONNX file {MORE_PACKAGES}") from None
+
+    def start(model: str | bytes, threads: int = 0) -> Any:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # its warnings are for whoever made the file
+        options.intra_op_num_threads = threads  # 0: as many as there are cores
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    try:
+        session, model = start(str(path)), onnx.load(path)
+    # Any exception: ONNX Runtime's own, without a common class.
+    except Exception as error:
+        raise UserError(
+            f"{path}: expected an ONNX file, found another or a damaged one: {reason(error)}"
+        ) from None
+    one_of("input", path, session.get_inputs())
+    [tensor] = session.get_inputs()
+    if tensor.type not in ONNX_TYPES:
+        raise UserError(f"{path}: expected an input of type {' or '.join(ONNX_TYPES)}, found {tensor.type}")
+    batch, *shape = (side if isinstance(side, int) else None for side in tensor.shape)
+    weights = [onnx.numpy_helper.to_array(each) for each in model.graph.initializer]
+    count = sum(each.size for each in weights if each.dtype.kind == "f")
+
+    def opened(session: Any, batch: int | None) -> Opened:
+        def call(images: np.ndarray) -> np.ndarray:
+            return ten_numbers(session.run(None, {tensor.name: images}))
+
+        return Opened(call, tuple(shape), ONNX_TYPES[tensor.type], batch, count)
+
+    def of_any_batch() -> Opened:
+        del model.graph.value_info[:]
+        for each in (*model.graph.input, *model.graph.output):
+            if each.type.tensor_type.shape.dim:
+                each.type.tensor_type.shape.dim[0].dim_param = "n"
+        return opened(start(model.SerializeToString()), None)
+
+    if batch is None:
+        return opened(session, None)
+    return the_same_if_it_can(opened(start(str(path), threads=1), batch), of_any_batch)
+
+
+def ten_numbers(outputs: list[Any]) -> np.ndarray:
+    """Of several outputs the one with ten numbers an image: scikit-learn's converters write the class before
+    it, and the numbers as a dictionary an image, by class."""
+    for output in outputs:
+        if isinstance(output, list) and output and isinstance(output[0], dict):
+            labels = sorted(output[0], key=lambda label: (len(str(label)), str(label)))
+            return np.array([[row[label] for label in labels] for row in output])
+        if np.ndim(output) == 2 and output.shape[1] == CLASSES:
+            return output
+    return np.asarray(outputs[0])
+
+
+def open_litert(path: Path) -> Opened:
+    """Open a LiteRT file, once TFLite, whose numbers may be whole ones that stand for others (quantised)."""
+    try:
+        with quiet_stderr(show=False):
+            from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        raise UserError(f"{path}: a LiteRT file {MORE_PACKAGES}") from None
+
+    def opened(batch: int | None = None) -> Opened:
+        with quiet_stderr(show=False):
+            interpreter = Interpreter(model_path=str(path))
+            [images], outputs = interpreter.get_input_details(), interpreter.get_output_details()
+            if batch:
+                interpreter.resize_tensor_input(images["index"], [batch, *images["shape"][1:]])
+            interpreter.allocate_tensors()
+
+        def call(inputs: np.ndarray) -> np.ndarray:
+            interpreter.set_tensor(images["index"], quantised(inputs, images))
+            interpreter.invoke()
+            found = [dequantised(interpreter.get_tensor(each["index"]), each) for each in outputs]
+            return ten_numbers(found)
+
+        whole = images["dtype"] in WHOLE and not images["quantization"][0]
+        shape = tuple(int(side) for side in images["shape"][1:])
+        return Opened(
+            call, shape, "uint8" if whole else "float32", batch or int(images["shape"][0]), parameters=None
+        )
+
+    try:
+        first = opened()
+    # Any exception: of a damaged file, or of several inputs.
+    except Exception as error:
+        raise UserError(
+            f"{path}: expected a LiteRT file with one input, found another or a damaged one: {reason(error)}"
+        ) from None
+    return the_same_if_it_can(first, lambda: opened(BATCH))
+
+
+WHOLE = (np.uint8, np.int8)
+
+
+def quantised(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
+    """Numbers as a tensor of LiteRT takes them: https://ai.google.dev/edge/litert/models/quantization_spec."""
+    scale, zero = tensor["quantization"]
+    if tensor["dtype"] in WHOLE and scale:
+        limits = np.iinfo(tensor["dtype"])
+        values = np.clip(np.rint(values / scale) + zero, limits.min, limits.max)
+    return values.astype(tensor["dtype"])
+
+
+def dequantised(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
+    """And what the numbers that it returns stand for."""
+    scale, zero = tensor["quantization"]
+    return (values.astype("float32") - zero) * scale if scale else values
+
+
+def the_same_if_it_can(opened: Opened, other: Callable[[], Opened]) -> Opened:
+    """Another form of the same network, which takes more images at once, if it answers alike; else this."""
+    inputs = np.random.default_rng(0).random((3, *(side or SIDE for side in opened.shape)))
+    try:
+        faster = other()
+        alike = np.allclose(faster.outputs(inputs), opened.outputs(inputs), atol=1e-4)
+    # Any exception: the graph may hold reshapes to a batch of fixed size.
+    except Exception:
+        return opened
+    return faster if alike else opened
+
+
+def reason(error: Exception) -> str:
+    """What a library says went wrong, in at most 300 characters: with Keras, what comes last."""
+    return str(error).rpartition("Exception encountered:")[2].strip()[:300] or repr(error)[:300]
+
+
+def one_of(what: str, path: Path, found: list[Any]) -> None:
+    if len(found) != 1:
+        raise UserError(f"{path}: expected one {what}, found {len(found)}")
+
+
+OPENERS = {"Keras": open_keras, "HDF5": open_hdf5, "ONNX": open_onnx, "LiteRT": open_litert}
