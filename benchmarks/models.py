@@ -93,9 +93,9 @@ RECIPES: dict[str, Recipe] = {
         by_keras,
         [
             convolution(6, 5, "tanh"),
-            layers.AveragePooling2D(),
+            layers.AveragePooling2D(2),
             convolution(16, 5, "tanh", "valid"),
-            layers.AveragePooling2D(),
+            layers.AveragePooling2D(2),
             layers.Flatten(),
             layers.Dense(120, activation="tanh"),
             layers.Dense(84, activation="tanh"),

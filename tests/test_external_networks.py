@@ -12,7 +12,7 @@ from scipy.special import softmax
 
 from mnist_moved.command import UserError
 from mnist_moved.data.idx import Digits
-from mnist_moved.networks.external import FEEDINGS, SCALES, load_external
+from mnist_moved.networks.external import FEEDINGS, SCALES, fits, load_external
 from mnist_moved.networks.formats import open_network
 from mnist_moved.networks.quiet_keras import keras, tensorflow
 from mnist_moved.networks.saving import load_network, predict
@@ -143,8 +143,9 @@ def test_a_network_of_this_project_answers_as_predict_says():
     np.testing.assert_allclose(network.predict(IMAGES), predict(load_network(baseline), IMAGES), atol=1e-6)
 
 
-def test_an_onnx_file_may_take_so_many_images_at_once_and_whole_numbers(tmp_path):
-    path = in_onnx(tmp_path / "lines.onnx", batch=16, weights=WEIGHTS / 255, dtype="uint8")
+@pytest.mark.parametrize("dtype", ["uint8", "int64"])
+def test_an_onnx_file_may_take_so_many_images_at_once_and_whole_numbers(tmp_path, dtype):
+    path = in_onnx(tmp_path / "lines.onnx", batch=16, weights=WEIGHTS / 255, dtype=dtype)
     network = load_external(path, DIGITS)
     assert network.description.startswith("images (n, 28, 28), 0 to 255, to logits; 90.0%")
     np.testing.assert_allclose(network.predict(IMAGES), PROBABILITIES, atol=1e-5)
@@ -274,6 +275,33 @@ def test_of_the_two_outputs_of_converted_models_the_probabilities_are_taken(tmp_
     np.testing.assert_allclose(network.predict(IMAGES), PROBABILITIES, atol=1e-5)
 
 
+def test_a_litert_file_is_known_with_labels_zipped_up_behind_it(tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    path = in_litert(tmp_path / "lines.tflite")
+    with zipfile.ZipFile(path, "a") as labels:
+        labels.writestr("labels.txt", "0")
+    np.testing.assert_allclose(load_external(path, DIGITS).predict(IMAGES), PROBABILITIES, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")
+def test_a_quantised_input_is_not_fed_with_what_it_would_cut_off(tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    opened = open_network(in_litert(tmp_path / "lines.tflite", tensorflow.int8))
+    possible = [scale for scale in SCALES if fits(scale, opened, (28, 28), IMAGES)]
+    assert possible == ["0 to 1", "length 1"]  # its brightest was 200 of 255
+
+
+def test_inputs_and_outputs_may_have_names_and_more_dimensions_and_half_the_precision(tmp_path):
+    images = keras.Input((28, 28), name="image")
+    dense = layers.Dense(10, dtype="float16")
+    outputs = layers.Reshape((1, 1, 10))(dense(layers.Flatten()(images)))
+    dense.set_weights([WEIGHTS, np.zeros(10, np.float32)])
+    keras.Model({"image": images}, {"digit": outputs}).save(tmp_path / "lines.keras")
+    found = load_external(tmp_path / "lines.keras", DIGITS, "0 to 1").predict(IMAGES)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, PROBABILITIES, atol=5e-3)
+
+
 def test_an_onnx_file_of_one_image_takes_many_if_its_graph_can(tmp_path):
     path = in_onnx(tmp_path / "lines.onnx", (1, 28, 28), batch=1)
     assert open_network(path).batch is None
@@ -288,6 +316,16 @@ def test_an_onnx_file_may_have_larger_images_and_its_weights_beside_it(tmp_path)
     network = load_external(tmp_path / "two.onnx", DIGITS)
     assert network.description.startswith("images (n, 1, 32, 32), 0 to 1, to logits; 90.0%")
     np.testing.assert_allclose(network.predict(IMAGES), PROBABILITIES, atol=1e-5)
+
+
+def test_an_image_of_32_pixels_may_be_an_enlarged_one(tmp_path):
+    [enlarged] = FEEDINGS["0 to 255, enlarged"](IMAGES[:1])
+    expected = tensorflow.image.resize(IMAGES[0][..., None], (32, 32))[..., 0]
+    np.testing.assert_allclose(enlarged, expected, atol=1e-3)
+    path = in_keras(tmp_path / "lines.keras", (32, 32, 1), layers.Resizing(28, 28, "nearest"))
+    assert (
+        "images (n, 32, 32, 1), 0 to 1, enlarged, to logits; 90.0%" in load_external(path, DIGITS).description
+    )
 
 
 def test_a_network_whose_classes_are_in_another_order_is_not_measured(tmp_path):
@@ -346,20 +384,26 @@ def colours(path):
             "without the",
         ),
         ("empty.h5", lambda path: path.touch(), "found an empty file"),
-        ("notebook.h5", lambda path: path.write_text('{"cells": []}'), "found none of them"),
+        ("notebook.h5", lambda path: path.write_text('{"cells": []}'), "found JSON"),
         ("b.keras", lambda path: None, "no such file"),
-        ("c.keras", lambda path: path.write_bytes(b"PK"), "expected a file of Keras .*; found none of them"),
+        ("c.keras", lambda path: path.write_bytes(b"PK"), "expected a whole file of Keras .*; found some"),
         ("d.keras", lambda path: in_keras(path, (14, 14)), r"found an input of shape \(14, 14\)"),
-        ("d.h5", lambda path: in_keras(path, end=layers.Lambda(lambda x: x)), "found another or a damaged"),
+        ("d.h5", lambda path: in_keras(path, end=layers.Lambda(lambda x: x)), "found that it does not"),
         ("max.onnx", most, r"an output of shape \(2,\) for two images; take off an ArgMax at its end"),
         ("e.keras", lambda path: in_keras(path, classes=11), r"found an output of shape \(2, 11\)"),
         ("f.keras", two_inputs, "expected one input, found 2"),
         ("g.keras", lambda path: in_keras(path, bias=np.nan), "found numbers that are not finite"),
         ("cut.tflite", lambda path: path.write_bytes(b"0000TFL3"), "expected a LiteRT file"),
-        ("h.onnx", cut, "expected an ONNX file, found another or a damaged one"),
+        ("h.onnx", cut, "expected a file that ONNX Runtime runs"),
         ("i.onnx", lambda path: in_onnx(path, inputs=2), "expected one input, found 2"),
         ("j.onnx", colours, r"found an input of shape \(3, 28, 28\)"),
-        ("k.onnx", lambda path: in_onnx(path, dtype="int64"), r"an input of type .*, found tensor\(int64\)"),
+        ("k.onnx", lambda path: in_onnx(path, dtype="bool"), r"an input of type .*, found tensor\(bool\)"),
+        (
+            "l.onnx",
+            lambda path: path.write_text("version https://git-lfs.github.com/spec/v1"),
+            "git lfs pull",
+        ),
+        ("m.pkl", lambda path: path.write_bytes(b"\x80"), "found a pickle"),
     ],
 )
 def test_what_is_no_such_network_is_refused_in_a_sentence(tmp_path, name, make, found):

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp, softmax
-from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
 from mnist_moved.command import UserError
@@ -29,13 +28,22 @@ SCALES: dict[str, Feeding] = {
     "0 or 1": lambda images: 1.0 * (images > 127),
     "length 1": lambda images: images / np.maximum(np.linalg.norm(images, axis=(1, 2), keepdims=True), 1),
 }
-# And how it turned the image.
+ENLARGED, LARGE = ", enlarged", 32
+# And how it turned the image. An input of 32 x 32 may have been enlarged to; else there are zeros around it.
 TURNS: dict[str, Feeding] = {
     "": lambda images: images,
     ", black on white": lambda images: 255 - images,
     ", transposed": lambda images: images.swapaxes(1, 2),
     ", transposed, black on white": lambda images: 255 - images.swapaxes(1, 2),
+    ENLARGED: lambda images: enlarge(images),
 }
+
+
+def enlarge(images: np.ndarray) -> np.ndarray:
+    """Resize images (n, 28, 28) to (n, 32, 32) by bilinear interpolation, as PyTorch and TensorFlow do."""
+    places = np.clip((np.arange(LARGE) + 0.5) * SIDE / LARGE - 0.5, 0, SIDE - 1)
+    shares = np.maximum(1 - np.abs(places[:, None] - np.arange(SIDE)), 0)
+    return shares @ images @ shares.T
 
 
 def composed(turn: Feeding, scale: Feeding) -> Feeding:
@@ -46,7 +54,7 @@ FEEDINGS = {scale + turn: composed(TURNS[turn], SCALES[scale]) for turn, scale i
 LAYOUTS = [(28, 28), (28, 28, 1), (1, 28, 28), (784,), (32, 32), (32, 32, 1), (1, 32, 32)]
 WELL = 0.9  # of the digits: who reads so many is fed as meant
 HALF = 0.5  # who reads fewer is not measured
-LEVEL = 0.05  # of McNemar's test between two ways to feed a network
+AS_GOOD = 0.01  # the difference of two accuracies that does not tell one way to feed a network from another
 CLOSE = 1.15  # times the least loss
 ENOUGH = 3000  # digits
 TEMPERATURES = 2.0 ** np.arange(-6, 10, 0.5)
@@ -87,9 +95,8 @@ def load_external(path: Path, digits: Digits, feeding: str | None = None) -> Ext
     opened, digits = open_network(path), Digits(*(array[:ENOUGH] for array in digits))
     layout = layout_of(path, opened, digits.images[:2])
     ask = partial(ask_network, opened, layout)
-    whole = not opened.dtype.startswith("float")
-    possible = [name for name in FEEDINGS if not whole or name.startswith("0 to 255")]
-    usual = [name for name in possible if name in SCALES]
+    possible = [name for name in FEEDINGS if fits(name, opened, layout, digits.images)]
+    usual = [name for name in possible if name in SCALES or name.endswith(ENLARGED)]
     outputs = outputs_of(path, ask, digits.images, {*usual, feeding or usual[0]})
     tried = all_tried(outputs, digits.labels)
     if not feeding and max((each.accuracy for each in tried), default=0) < WELL:
@@ -112,27 +119,33 @@ def load_external(path: Path, digits: Digits, feeding: str | None = None) -> Ext
     )
 
 
+def fits(feeding: str, opened: Opened, layout: tuple[int, ...], images: np.ndarray) -> bool:
+    """May a network have been fed so, by the type, the limits and the size of its input?"""
+    if not opened.dtype.startswith("float") and not feeding.startswith("0 to 255"):
+        return False
+    if feeding.endswith(ENLARGED) and LARGE not in layout:
+        return False
+    low, high = opened.limits
+    fed = FEEDINGS[feeding](images[:100])
+    room = 0.1 * (high - low) if np.isfinite(high - low) else 0
+    return bool(fed.min() >= low - room and fed.max() <= high + room)
+
+
 def choose(tried: list[Tried]) -> tuple[Tried, list[str]]:
     """The way to feed a network that was most likely meant, and those that do as well.
 
-    As many digits are right as at the best, but for luck; the loss is about the least, but for being too
-    sure or not sure enough; and of these, the loss as it is decides: at 255 times its scale many a network
-    answers the same, and is only too sure. What perturbed digits say was tried, and misled more often.
+    About as many digits are right as at the best; the loss is about the least, but for being too sure or not
+    sure enough; and of these, the loss as it is decides: at 255 times its scale many a network answers the
+    same, and is only too sure. What perturbed digits say was tried, and misled more often.
     """
-    best = max(tried, key=lambda each: each.accuracy)
-    equal = [each for each in tried if may_be_equal(each.correct, best.correct)]
+    best = max(each.accuracy for each in tried)
+    equal = [each for each in tried if each.accuracy >= best - AS_GOOD]
     least = min(each.calibrated for each in equal)
     close = [each for each in equal if each.calibrated <= CLOSE * least + 1e-6]
     chosen = min(
         close, key=lambda each: round(float(each.loss), 4)
     )  # of equal ones the more usual, the first
     return chosen, [each.feeding for each in close if (each.correct != chosen.correct).any()]
-
-
-def may_be_equal(one: np.ndarray, other: np.ndarray) -> bool:
-    """Is a difference of two ways to feed a network what luck may bring? (McNemar's exact test, 1947)"""
-    differ = one != other
-    return not differ.any() or binomtest(int(one[differ].sum()), int(differ.sum())).pvalue >= LEVEL
 
 
 def outputs_of(path: Path, ask: Predict, images: np.ndarray, feedings: set[str]) -> dict[str, np.ndarray]:
@@ -212,8 +225,8 @@ def layout_of(path: Path, opened: Opened, two: np.ndarray) -> tuple[int, ...]:
 def ask_network(opened: Opened, layout: tuple[int, ...], inputs: np.ndarray) -> np.ndarray:
     """What it returns for inputs (n, 28, 28), laid out so; on a larger image they lie in the middle of the
     level of their corner, which is paper."""
-    margin = (max(layout) - SIDE) // 2 if len(layout) > 1 else 0
-    if margin:
+    margin = (LARGE - SIDE) // 2
+    if LARGE in layout and inputs.shape[1] == SIDE:
         around = np.broadcast_to(
             inputs[:, :1, :1], (len(inputs), SIDE + 2 * margin, SIDE + 2 * margin)
         ).copy()

@@ -21,15 +21,15 @@ from mnist_moved.networks.quiet_keras import keras
 from mnist_moved.networks.saving import BATCH
 
 ONNX_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
-ONNX_TYPES |= {"tensor(uint8)": "uint8"}
+ONNX_TYPES |= {f"tensor({name})": name for name in ("uint8", "int8", "int32", "int64")}
 
 
 class Opened(NamedTuple):
     """A network as its file has it.
 
-    call: inputs (n, *shape) to its outputs, an array or another form of ten numbers an image. shape, dtype:
-    of one input. batch: how many it takes at once, None = any. parameters: how many numbers
-    were trained, if the file tells.
+    call: inputs (n, *shape) to its outputs. shape, dtype: of one input. batch: how many it takes at once,
+    None = any. parameters: how many numbers were trained, if the file tells. limits: beyond which its inputs
+    are cut off, if they are whole numbers that stand for others.
     """
 
     call: Callable[[np.ndarray], Any]
@@ -37,6 +37,7 @@ class Opened(NamedTuple):
     dtype: str
     batch: int | None
     parameters: int | None
+    limits: tuple[float, float] = (-np.inf, np.inf)
 
     def outputs(self, inputs: np.ndarray) -> np.ndarray:
         """What it returns for inputs (n, *shape), in batches as it takes them."""
@@ -44,7 +45,9 @@ class Opened(NamedTuple):
         missing = -len(inputs) % size if self.batch else 0  # not less than so many either
         padded = np.concatenate([inputs, np.zeros((missing, *inputs.shape[1:]), self.dtype)])
         blocks = [padded[start : start + size] for start in range(0, len(padded), size)]
-        return np.concatenate([np.asarray(self.call(block)) for block in blocks])[: len(inputs)]
+        outputs = np.concatenate([np.asarray(self.call(block), "float32") for block in blocks])[: len(inputs)]
+        # A convolution that ends in one pixel keeps its dimensions.
+        return outputs.reshape(len(inputs), -1) if outputs.ndim > 2 else outputs
 
 
 def open_network(path: Path) -> Opened:
@@ -53,54 +56,73 @@ def open_network(path: Path) -> Opened:
         raise UserError(f"{path}: no such file")
     form = form_of(path)
     if form not in OPENERS:
-        raise UserError(f"{path}: {CONVERT.get(form, f'expected {EXPECTED}; found none of them')}")
+        raise UserError(f"{path}: {CONVERT.get(form, f'expected {EXPECTED}; found {form}')}")
     return OPENERS[form](path)
 
 
 def form_of(path: Path) -> str:
-    """What a file holds, by its first bytes: a key of OPENERS or of CONVERT, or something else."""
+    """What a file holds, by its first bytes: a key of OPENERS or of CONVERT, or something else in words."""
     if path.is_dir():
-        return "SavedModel" if (path / "saved_model.pb").exists() else "folder"
+        return "SavedModel" if (path / "saved_model.pb").exists() else "a folder"
     with path.open("rb") as file:
         start = file.read(512)
     if not start:
-        return "empty"
-    if start.startswith(b"\x89HDF\r\n\x1a\n"):
-        return "HDF5"
+        return "an empty file"
+    for signature, form in SIGNATURES.items():
+        if start.startswith(signature):
+            return form
+    if start[4:8] == b"TFL3":  # before the next, as labels may be zipped up behind it
+        return "LiteRT"
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
         if "config.json" in names:
             return "Keras"
-        return "PyTorch" if any(name.endswith("data.pkl") for name in names) else "zip"
-    if start[4:8] == b"TFL3":
-        return "LiteRT"
-    if start[:1] == b"\x80" and start[1] <= 5:  # the opcode PROTO, and a version
+        return "PyTorch" if any(name.endswith("data.pkl") for name in names) else "a zip archive of others"
+    if start[:1] == b"\x80" and start[1:2] <= b"\x05":  # the opcode PROTO, and a version
         return "PyTorch" if path.suffix in (".pt", ".pth") else "pickle"
     if start.lstrip()[:1] == b"{":
         return "TensorFlow.js" if b"modelTopology" in start else "JSON"
-    return "ONNX" if path.suffix == ".onnx" else path.suffix.lstrip(".")
+    return (
+        "ONNX"
+        if path.suffix.lower() == ".onnx" or start[:1] == b"\x08"
+        else "something else, or a part of it"
+    )
 
 
-EXPECTED = "a file of Keras (.keras, .h5), ONNX or LiteRT (.tflite)"
+SIGNATURES = {
+    b"\x89HDF\r\n\x1a\n": "HDF5",
+    b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.": "PyTorch",  # its number before it used zip archives
+    b"version https://git-lfs": "a pointer of Git LFS; `git lfs pull` fetches what it points to",
+}
+EXPECTED = "a whole file of Keras (.keras, .h5), ONNX or LiteRT (.tflite)"
 RUNS_CODE = "such a file can run code, and is not opened"
 # What is found, and what makes one that is expected of it.
 CONVERT = {
-    "PyTorch": f"found a file of PyTorch's; {RUNS_CODE}. Where the network was made:"
-    ' torch.onnx.export(network.eval(), torch.zeros(1, 1, 28, 28), "my.onnx")',
+    "PyTorch": f"found a file of PyTorch's; {RUNS_CODE}. Where the network was made, built and with its"
+    ' weights: torch.onnx.export(network.eval(), torch.zeros(1, 1, 28, 28), "my.onnx")',
     "pickle": f"found a pickle; {RUNS_CODE}. Where it was made, of a model of scikit-learn's:"
-    ' open("my.onnx", "wb").write(skl2onnx.to_onnx(model, images[:1]).SerializeToString())',
+    ' open("my.onnx", "wb").write(skl2onnx.to_onnx(model, images[:1].astype("float32")).SerializeToString())',
     "SavedModel": f"found a SavedModel; {RUNS_CODE}. Convert it:"
     " python -m tf2onnx.convert --saved-model FOLDER --output my.onnx",
     "TensorFlow.js": f"expected {EXPECTED}; found TensorFlow.js's form. Convert it: tensorflowjs_converter"
     " --input_format tfjs_layers_model --output_format keras model.json my.h5",
-    "empty": f"expected {EXPECTED}; found an empty file",
 }
 MORE_PACKAGES = "needs more packages: pip install -r requirements-models.txt"
 WEIGHTS_ONLY = (
     "found weights without the network that they belong to. Build it as it was trained, and:"
     ' network.load_weights("FILE"); network.save("my.keras")'
 )
+# What layers of Keras 2 wrote down and those of Keras 3 do not know.
+LEFT_OVER = {
+    "DepthwiseConv2D": {"groups"},
+    "Conv2DTranspose": {"groups"},
+    "SeparableConv2D": {"groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
+    "SpatialDropout2D": {"trainable", "noise_shape"},
+    "LSTM": {"time_major"},
+    "GRU": {"time_major"},
+    "SimpleRNN": {"time_major"},
+}
 
 
 def open_keras(path: Path) -> Opened:
@@ -135,7 +157,7 @@ def as_keras_3(config: Any) -> Any:
 
     In Keras 2 a layer might say what the whole network takes (`batch_input_shape`), also of a Sequential that
     has no InputLayer; Keras 3 takes that for an unknown argument, or for the shape of one image. An axis was
-    a list, and a module had another name.
+    a list, a module had another name, and some layers wrote down what they no longer know.
     """
     if isinstance(config, list):
         return [as_keras_3(each) for each in config]
@@ -149,9 +171,12 @@ def as_keras_3(config: Any) -> Any:
             given = {"class_name": "InputLayer", "config": {"batch_shape": shape, "dtype": "float32"}}
             inner = inner | {"layers": [given, *inner["layers"]]}
     if config.get("class_name") != "InputLayer" and isinstance(inner, dict):
-        inner = {name: value for name, value in inner.items() if name != "batch_input_shape"}
+        unknown = {"batch_input_shape", *LEFT_OVER.get(config.get("class_name"), ())}
+        inner = {name: value for name, value in inner.items() if name not in unknown}
         if config.get("class_name") == "BatchNormalization" and isinstance(inner.get("axis"), list):
             [inner["axis"]] = inner["axis"]
+    if config.get("class_name") == "Policy":
+        return inner["name"]
     if str(config.get("module")).startswith("keras.src.engine"):
         config["module"] = "keras.src.models.functional"
     return {name: as_keras_3(inner if name == "config" else value) for name, value in config.items()}
@@ -164,20 +189,25 @@ def _open_by_keras(path: Path, name: str, rewrite: Callable[[Path], None]) -> Op
         with TemporaryDirectory() as folder:
             rewrite(Path(folder, name))
             network = keras.saving.load_model(Path(folder, name), compile=False, safe_mode=True)
-        inputs, outputs = network.inputs, network.outputs
+        inputs, keys = network.inputs, []
+        if not isinstance(network, keras.Sequential) and isinstance(network.input, dict):
+            keys = [*network.input]
     except UserError:
         raise
     # Any exception: on a damaged file, or a layer that is not Keras's own, Keras raises a dozen types.
     except Exception as error:
         raise UserError(
-            f"{path}: expected a Keras file of Keras's own layers, found another or a damaged one:"
-            f" {reason(error)}"
+            f"{path}: expected a file that Keras 3 reads, of its own layers; found that it does not:"
+            f" {reason(error)}. Where the network was made, it may be exported to ONNX"
         ) from None
-    one_of("input", path, inputs)
-    one_of("output", path, outputs)
+    one_input(path, inputs)
     [tensor] = inputs
-    shape = tuple(tensor.shape[1:])
-    return Opened(network.predict_on_batch, shape, tensor.dtype, tensor.shape[0], network.count_params())
+
+    def call(images: np.ndarray) -> np.ndarray:
+        outputs = network.predict_on_batch({key: images for key in keys} or images)
+        return ten_numbers([*outputs.values()] if isinstance(outputs, dict) else outputs)
+
+    return Opened(call, tuple(tensor.shape[1:]), tensor.dtype, tensor.shape[0], network.count_params())
 
 
 def open_onnx(path: Path) -> Opened:
@@ -199,9 +229,9 @@ def open_onnx(path: Path) -> Opened:
     # Any exception: ONNX Runtime's own, without a common class.
     except Exception as error:
         raise UserError(
-            f"{path}: expected an ONNX file, found another or a damaged one: {reason(error)}"
+            f"{path}: expected a file that ONNX Runtime runs; found that it does not: {reason(error)}"
         ) from None
-    one_of("input", path, session.get_inputs())
+    one_input(path, session.get_inputs())
     [tensor] = session.get_inputs()
     if tensor.type not in ONNX_TYPES:
         raise UserError(f"{path}: expected an input of type {' or '.join(ONNX_TYPES)}, found {tensor.type}")
@@ -227,9 +257,11 @@ def open_onnx(path: Path) -> Opened:
     return the_same_if_it_can(opened(start(str(path), threads=1), batch), of_any_batch)
 
 
-def ten_numbers(outputs: list[Any]) -> np.ndarray:
+def ten_numbers(outputs: np.ndarray | list[Any]) -> np.ndarray:
     """Of several outputs the one with ten numbers an image: scikit-learn's converters write the class before
     it, and the numbers as a dictionary an image, by class."""
+    if isinstance(outputs, np.ndarray):
+        return outputs
     for output in outputs:
         if isinstance(output, list) and output and isinstance(output[0], dict):
             labels = sorted(output[0], key=lambda label: (len(str(label)), str(label)))
@@ -261,11 +293,15 @@ def open_litert(path: Path) -> Opened:
             found = [dequantised(interpreter.get_tensor(each["index"]), each) for each in outputs]
             return ten_numbers(found)
 
-        whole = images["dtype"] in WHOLE and not images["quantization"][0]
-        shape = tuple(int(side) for side in images["shape"][1:])
-        return Opened(
-            call, shape, "uint8" if whole else "float32", batch or int(images["shape"][0]), parameters=None
-        )
+        (scale, zero), whole = images["quantization"], images["dtype"] in WHOLE
+        shape, dtype = tuple(int(side) for side in images["shape"][1:]), "float32"
+        limits = -np.inf, np.inf
+        if whole and scale:
+            ends = np.iinfo(images["dtype"])
+            limits = (ends.min - zero) * scale, (ends.max - zero) * scale
+        elif whole:
+            dtype = np.dtype(images["dtype"]).name
+        return Opened(call, shape, dtype, batch or int(images["shape"][0]), None, limits)
 
     try:
         first = opened()
@@ -277,7 +313,7 @@ def open_litert(path: Path) -> Opened:
     return the_same_if_it_can(first, lambda: opened(BATCH))
 
 
-WHOLE = (np.uint8, np.int8)
+WHOLE = (np.uint8, np.int8, np.int16)
 
 
 def quantised(values: np.ndarray, tensor: dict[str, Any]) -> np.ndarray:
@@ -312,9 +348,9 @@ def reason(error: Exception) -> str:
     return str(error).rpartition("Exception encountered:")[2].strip()[:300] or repr(error)[:300]
 
 
-def one_of(what: str, path: Path, found: list[Any]) -> None:
-    if len(found) != 1:
-        raise UserError(f"{path}: expected one {what}, found {len(found)}")
+def one_input(path: Path, inputs: list[Any]) -> None:
+    if len(inputs) != 1:
+        raise UserError(f"{path}: expected one input, found {len(inputs)}")
 
 
 OPENERS = {"Keras": open_keras, "HDF5": open_hdf5, "ONNX": open_onnx, "LiteRT": open_litert}
