@@ -13,7 +13,7 @@ from scipy.special import softmax
 from mnist_moved.command import UserError
 from mnist_moved.data.idx import Digits
 from mnist_moved.networks.external import FEEDINGS, SCALES, fits, load_external
-from mnist_moved.networks.formats import open_network
+from mnist_moved.networks.formats import LEFT_OVER, as_keras_3, open_network
 from mnist_moved.networks.quiet_keras import keras, tensorflow
 from mnist_moved.networks.saving import load_network, predict
 from mnist_moved.paths import baseline_of
@@ -215,6 +215,17 @@ def test_a_functional_model_of_keras_2_was_in_a_module_of_another_name(tmp_path)
     np.testing.assert_allclose(
         load_external(tmp_path / "old.keras", DIGITS).predict(IMAGES), PROBABILITIES, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("name", LEFT_OVER)
+def test_what_layers_of_keras_2_wrote_down_needlessly_is_left_out(name):
+    options = {"units": 1} if name in ("LSTM", "GRU", "SimpleRNN") else {"filters": 1, "kernel_size": 1}
+    options = {"DepthwiseConv2D": {"kernel_size": 1}, "SpatialDropout2D": {"rate": 0.5}}.get(name, options)
+    config = getattr(layers, name)(**options).get_config() | dict.fromkeys(LEFT_OVER[name], 1)
+    config |= {"dtype": {"class_name": "Policy", "config": {"name": "mixed_float16"}}}
+    read = as_keras_3({"class_name": name, "config": config})["config"]
+    layer = getattr(layers, name).from_config(read)
+    assert layer.dtype_policy.name == "mixed_float16"
 
 
 def test_what_a_file_holds_counts_and_not_what_it_is_called(tmp_path):
