@@ -133,8 +133,10 @@ def draw_leaderboard(table: pd.DataFrame, curves: dict[str, dict[str, list[float
             point = row[f"{perturbation} breaks at"]
             point = None if pd.isna(point) else point
             points.append(in_words(point, values).replace("at once", "-").replace("beyond ", "> "))
-            end = values[-1] if point is None else point
-            shares.append((end - values[0]) / (values[-1] - values[0]))
+            ends = np.array([values[0], values[-1] if point is None else point, values[-1]])
+            if min(values) > 0 and max(values) > 50 * min(values):
+                ends = np.log(ends)
+            shares.append((ends[1] - ends[0]) / (ends[2] - ends[0]))
         reach.append(shares)
         texts.append(points)
     names = [f"{row.network}  {getattr(row, CLEAN):.1%}" for row in table.itertuples()]

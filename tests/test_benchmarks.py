@@ -6,7 +6,7 @@ import sys
 import pandas as pd
 import pytest
 
-from benchmarks import load, perturb, tables, train
+from benchmarks import load, models, perturb, tables, train
 
 
 @pytest.fixture
@@ -40,6 +40,25 @@ def test_the_time_to_an_accuracy_is_that_of_the_first_epoch_that_has_it():
     spent = tables.seconds_to(0.8, epochs)
     assert spent.loc[1].to_dict() == {"wall_seconds": 20, "cpu_seconds": 40}
     assert spent.loc[2].isna().all()
+
+
+def test_the_picture_of_networks_says_where_each_breaks():
+    table = pd.DataFrame(
+        {
+            "network": ["one", "other"],
+            "clean": [0.99, 0.95],
+            "repositioned": [0.5, 0.25],
+            "rotate breaks at": [30.0, None],
+            "shot_noise breaks at": [100.0, 2.5],
+        }
+    )
+    curves = {"rotate": {"degrees": [0, 60]}, "shot_noise": {"photons": [100, 10, 1]}}
+    figure = models.draw_leaderboard(table, curves, 0.9)
+    [ax] = figure.axes
+    assert [text.get_text() for text in ax.texts] == ["30", "-", "> 60", "2.5"]
+    shades = ax.images[0].get_array()
+    assert shades.tolist() == [[0.5, 0], [1, pytest.approx(0.801, abs=1e-3)]]
+    assert "2 networks classify 95.0% to 99.0% of MNIST correctly, and 25% to 50.0%" in figure.get_suptitle()
 
 
 def test_the_cost_of_the_test_sets_and_of_many_digits_is_measured(printed):
