@@ -82,7 +82,7 @@ def test_a_file_that_is_no_network_keeps_no_other_from_being_measured(evaluate, 
     with pytest.raises(SystemExit, match="1 of 2 files were not measured"):
         evaluate(tmp_path / "broken.keras", finished / "models/model.keras", "--quick")
     printed = capsys.readouterr()
-    assert "broken.keras: expected a file of Keras" in printed.err
+    assert "broken.keras: expected a whole file of Keras" in printed.err
     account = finished.read_json("metrics/evaluation.json")["rotate"]
     [row] = [line.split() for line in printed.out.splitlines() if line.startswith("rotate ")]
     assert float(row[1].rstrip("%")) == pytest.approx(100 * account["accuracy"], abs=3)  # of fewer digits

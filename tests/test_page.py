@@ -57,7 +57,7 @@ def test_the_tables_hold_what_was_measured(page, evaluation):
     row = "{accuracy:.1%} {low:.1f}\N{EN DASH}{accuracy_high:.1%} {baseline_accuracy:.1%} {off:.1f}"
     for name, *said in (("repositioned", "canvas 56", "yes"), ("rotate", "degrees 30", "no")):
         low, off = (100 * evaluation[name][key] for key in ("accuracy_low", "calibration_error"))
-        assert table[name, 10][:6] == [*said, *row.format(low=low, off=off, **evaluation[name]).split()]
+        assert table[name, 11][:6] == [*said, *row.format(low=low, off=off, **evaluation[name]).split()]
     for digit in "0123456789":
         shares = [
             each["per_class"][digit][name] for each in main for name in ("recall", "precision", "f1-score")
