@@ -49,7 +49,7 @@ def test_a_second_run_has_nothing_to_do_whatever_an_editor_or_python_leaves_and_
     [
         ("perturb.seed", 1, "perturb"),
         ("perturb.curves.rotate", {"degrees": [0, 45]}, "evaluate"),
-        ("evaluate.breaking_accuracy", 0.9, "plot"),
+        ("evaluate.breaking_accuracy", 0.9, "evaluate"),
         ("train.epochs", 2, "train"),
         ("evaluate.split", "validation", "perturb"),
         ("evaluate.calibration_bins", 5, "evaluate"),
