@@ -112,6 +112,7 @@ def load_external(path: Path, digits: Digits, feeding: str | None = None) -> Ext
     to_probabilities, kind = reading_of([*outputs.values()])
     words = f"images ({', '.join(map(str, ('n', *layout)))}), {chosen.feeding}, to {kind};"
     words += f" {chosen.accuracy:.1%} of {len(digits.labels):,} validation digits are right"
+    words += ", which it may have been trained on"
     if others:
         words += f"; {' and '.join(others)} would do as well (--scale)"
     return ExternalNetwork(
@@ -142,9 +143,7 @@ def choose(tried: list[Tried]) -> tuple[Tried, list[str]]:
     equal = [each for each in tried if each.accuracy >= best - AS_GOOD]
     least = min(each.calibrated for each in equal)
     close = [each for each in equal if each.calibrated <= CLOSE * least + 1e-6]
-    chosen = min(
-        close, key=lambda each: round(float(each.loss), 4)
-    )  # of equal ones the more usual, the first
+    chosen = min(close, key=lambda each: round(float(each.loss), 4))  # of equal ones the first
     return chosen, [each.feeding for each in close if (each.correct != chosen.correct).any()]
 
 
