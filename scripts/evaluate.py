@@ -17,7 +17,6 @@ import time
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 import pandas as pd
 
 from mnist_moved.command import UserError, make_parser, run
@@ -26,14 +25,14 @@ from mnist_moved.data.idx import Digits, evaluation_digits
 from mnist_moved.data.test_sets import CLEAN, TestSet, images_digest, load_test_sets
 from mnist_moved.evaluation.baseline import Baseline
 from mnist_moved.evaluation.breaking import breaking_table
-from mnist_moved.evaluation.curves import evenly, examples_of
+from mnist_moved.evaluation.curves import examples_of, spread_over
 from mnist_moved.evaluation.leaderboard import add_row, identity, read_leaderboard
 from mnist_moved.evaluation.metrics import SEEN, UNSEEN, Results, evaluate
 from mnist_moved.files import whole_file, write_table
 from mnist_moved.networks import Classify
 from mnist_moved.networks.external import FEEDINGS, SCALES, ExternalNetwork, load_external
 from mnist_moved.params import Params, load_params
-from mnist_moved.paths import CURVES, PERTURBED, RAW, TEST_SETS, baseline_of
+from mnist_moved.paths import CURVES, PERTURBED, RAW, TABLES, TEST_SETS, baseline_of
 from mnist_moved.report import figures as draw
 from mnist_moved.report.wording import with_unit
 
@@ -84,17 +83,14 @@ def save(folder: Path, results: Results, test_sets: dict[str, TestSet], params: 
             draw.save(figure, partial, params.plot.dpi)
 
 
-def describe(name: str, results: Results, limit: float) -> str:
-    """A line for each test set and one for each curve: the network of that name, this network if its images
-    were the same, and the baseline. limit: of accuracy, below which a network is broken."""
-    ours = pd.read_csv(TEST_SETS, dtype={"images_digest": str}).set_index("test_set")
+def describe(name: str, results: Results, ours: dict[str, float], limit: float) -> str:
+    """A line for each test set and one for each curve: the network of that name, this network, and the
+    baseline. ours: as of `accuracies_of_this_network`; limit: below which a network is broken."""
     measured = results.tables["test_sets"].set_index("test_set").sort_values("accuracy")
-    ours = ours.reindex(measured.index)
-    same = ours["images_digest"] == measured["images_digest"]
     accuracies = pd.DataFrame(
         {
             name: measured["accuracy"],
-            "this network": ours["accuracy"].where(same),
+            "this network": pd.Series(ours, measured.index, dtype=float),
             "baseline": measured["baseline_accuracy"],
         }
     )
@@ -132,11 +128,24 @@ def fewer(
     """So many images of each test set, spread evenly over it, and the baseline as a function of these."""
     some, answers = {}, {}
     for name, test_set in test_sets.items():
-        images, labels = evenly(Digits(test_set.images, test_set.labels), count)
+        chosen = spread_over(len(test_set.labels), count)
+        images, labels = test_set.images[chosen], test_set.labels[chosen]
         some[name] = test_set._replace(images=images, labels=labels)
-        numbers = Digits(np.arange(len(test_set.labels)), test_set.labels)
-        answers[images_digest(images)] = baseline(test_set.images)[evenly(numbers, count).images]
+        answers[images_digest(images)] = baseline(test_set.images)[chosen]
     return some, lambda images: answers[images_digest(images)]
+
+
+def accuracies_of_this_network(test_sets: dict[str, TestSet], count: int) -> dict[str, float]:
+    """What the network that `dvc repro` trained last reached on so many images of each test set, spread
+    evenly over it; only of the test sets on which it was evaluated."""
+    digests = pd.read_csv(TEST_SETS, dtype={"images_digest": str}).set_index("test_set")["images_digest"]
+    found = {}
+    for name, test_set in test_sets.items():
+        if digests.get(name) == images_digest(test_set.images):
+            digits = pd.read_csv(TABLES / f"predictions/{name}.csv")
+            digits = digits.iloc[spread_over(len(digits), count)]
+            found[name] = (digits["label"] == digits["predicted"]).mean()
+    return found
 
 
 def estimate(network: ExternalNetwork, test_sets: dict[str, TestSet], params: Params) -> str:
@@ -147,7 +156,7 @@ def estimate(network: ExternalNetwork, test_sets: dict[str, TestSet], params: Pa
     points = sum(len(values) for curve in params.perturb.curves.values() for values in curve.values())
     images = sum(len(each.labels) for each in test_sets.values()) + points * params.evaluate.curve_digits
     seconds = (time.perf_counter() - start) / len(some) * images
-    return f"{images:,} images, which will take it some {seconds:.0f} seconds"
+    return f"{images:,} images, which will take it some {max(1, seconds):.0f} s"
 
 
 def main() -> None:
@@ -160,6 +169,7 @@ def main() -> None:
     table = read_leaderboard(arguments.leaderboard, images) if arguments.leaderboard else None
     baseline = Baseline(baseline_of(dataset.name))
     asked: Classify = baseline
+    ours = accuracies_of_this_network(test_sets, QUICK if arguments.quick else sys.maxsize)
     if arguments.quick:
         test_sets, asked = fewer(test_sets, baseline, QUICK)
         params = params.model_copy(update={"perturb": params.perturb.model_copy(update={"curves": {}})})
@@ -181,7 +191,7 @@ def main() -> None:
             name = path.name if path.is_absolute() else path.as_posix()
             table = add_row(table, name, network.parameters, results, images, limit)
             write_table(arguments.leaderboard, table)
-        print(f"\n{describe(path.name, results, limit)}\n", flush=True)
+        print(f"\n{describe(path.name, results, ours, limit)}\n", flush=True)
     if failed:
         sys.exit(f"error: {failed} of {len(arguments.files)} files were not measured, for the reasons above")
     print(baseline.describe())

@@ -85,6 +85,7 @@ def test_a_file_that_is_no_network_keeps_no_other_from_being_measured(evaluate, 
     assert "broken.keras: expected a whole file of Keras" in printed.err
     account = finished.read_json("metrics/evaluation.json")["rotate"]
     [row] = [line.split() for line in printed.out.splitlines() if line.startswith("rotate ")]
+    assert row[1] == row[2]
     assert float(row[1].rstrip("%")) == pytest.approx(100 * account["accuracy"], abs=3)  # of fewer digits
     assert float(row[3].rstrip("%")) == pytest.approx(100 * account["baseline_accuracy"], abs=3)
 

@@ -19,10 +19,14 @@ COLUMNS += ["accuracy", "accuracy_low", "accuracy_high", "baseline_accuracy"]
 
 def evenly(digits: Digits, count: int) -> Digits:
     """At most so many digits, spread evenly over a set: the first half of MNIST's test set is the easier."""
-    there = len(digits.labels)
-    count = min(count, there)
-    chosen = np.arange(count) * there // count
+    chosen = spread_over(len(digits.labels), count)
     return Digits(digits.images[chosen], digits.labels[chosen])
+
+
+def spread_over(there: int, count: int) -> np.ndarray:
+    """The places of at most `count` of so many, as evenly apart as they can be."""
+    count = min(count, there)
+    return np.arange(count) * there // count
 
 
 def strengthen(
