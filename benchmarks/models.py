@@ -134,7 +134,7 @@ def draw_leaderboard(table: pd.DataFrame, curves: dict[str, dict[str, list[float
             point = None if pd.isna(point) else point
             points.append(in_words(point, values).replace("at once", "-").replace("beyond ", "> "))
             ends = np.array([values[0], values[-1] if point is None else point, values[-1]])
-            if min(values) > 0 and max(values) > 50 * min(values):
+            if draw.span_much(values):
                 ends = np.log(ends)
             shares.append((ends[1] - ends[0]) / (ends[2] - ends[0]))
         reach.append(shares)

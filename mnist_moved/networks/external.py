@@ -166,9 +166,10 @@ def outputs_of(path: Path, ask: Predict, images: np.ndarray, feedings: set[str])
 
 def all_tried(outputs: dict[str, np.ndarray], labels: np.ndarray) -> list[Tried]:
     """What came of each way to feed a network; outputs: by its name."""
-    tried = []
+    if not outputs:
+        return []
+    tried, (to_probabilities, _) = [], reading_of([*outputs.values()])
     for name, found in outputs.items():
-        to_probabilities, _ = reading_of([*outputs.values()])
         logs = np.log(np.maximum(to_probabilities(found), 1e-15))
         right = logs[np.arange(len(labels)), labels]
         losses = [(logsumexp(logs / each, axis=1) - right / each).mean() for each in (1, *TEMPERATURES)]

@@ -291,9 +291,14 @@ def draw_curve(ax: Axes, curve: pd.DataFrame, examples: Mapping[float, np.ndarra
         ax.add_artist(AnnotationBbox(image, (value, 1), (0, 11), *units, pad=0, annotation_clip=False))
 
 
+def span_much(values: Sequence[float]) -> bool:
+    """Do the strengths of a curve span so much that they belong on a logarithmic axis?"""
+    return min(values) > 0 and max(values) > 50 * min(values)
+
+
 def harder_to_the_right(ax: Axes, values: np.ndarray) -> None:
     """Let the strengths of a curve, the mildest first, grow to the right, in proportion if they span much."""
-    if values.min() > 0 and values.max() > 50 * values.min():
+    if span_much(values):
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter("{x:g}")
     if values[-1] < values[0]:
