@@ -65,7 +65,10 @@ def test_a_picture_that_cannot_be_read_is_named_counted_and_left_out(folder, cap
     assert read(folder).labels.tolist() == [3, 3, 7]
     head, *reasons = capsys.readouterr().out.splitlines()
     assert head == f"{folder}: 2 of 5 pictures left out"
-    assert reasons[0] == f"  {folder}/7/blank.png: expected ink on paper, found a blank picture"
+    assert (
+        reasons[0]
+        == f"  {folder}/7/blank.png: expected ink on paper, with some paper around it, found a blank picture"
+    )
     assert reasons[1].startswith(f"  {folder}/7/notes.txt: expected an image (")
 
 

@@ -95,7 +95,7 @@ def test_a_single_digit_is_not_taken_for_two(sheet):
     assert not read_digit(encode(sheet)).several
 
 
-BLANK = "expected ink on paper, found a blank picture"
+BLANK = "expected ink on paper, with some paper around it, found a blank picture"
 NO_IMAGE = r"expected an image \(AVIF, .*WEBP\), found none or a damaged one"
 REFUSED = {
     "black": (encode(np.zeros((28, 28))), BLANK),
@@ -124,7 +124,7 @@ def test_what_holds_no_digit_is_refused_with_the_reason_and_nothing_else(name, r
 def test_a_data_url_holds_the_picture_as_a_png(picture):
     head, content = data_url(picture).split(",")
     assert head == "data:image/png;base64"
-    np.testing.assert_array_equal(decode(base64.b64decode(content, validate=True)), SEVEN)
+    np.testing.assert_array_equal(decode(base64.b64decode(content, validate=True), 28), SEVEN)
 
 
 @settings(deadline=None)

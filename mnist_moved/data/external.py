@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 from sklearn.datasets import load_digits
 from tqdm import tqdm
 
 from mnist_moved.command import UserError
 from mnist_moved.data.datasets import MNIST, Dataset
-from mnist_moved.data.pictures import MAX_BYTES, PictureError, read_digit, to_mnist
+from mnist_moved.data.pictures import MAX_BYTES, PictureError, lay_out, read_digit
 from mnist_moved.data.test_sets import EXTERNAL, SCIKIT_LEARN, TestSet
 
 
@@ -31,17 +30,14 @@ def read_external(source: str, dataset: Dataset) -> TestSet | None:
 
 
 def read_other_writers() -> TestSet:
-    """The digits of scikit-learn, 1,797 of 8 x 8 pixels by 13 people, as photos of them would be read.
+    """The digits of scikit-learn, 1,797 of 8 x 8 pixels by 13 people, scaled and centred as MNIST's are.
 
     They are the test set of Alpaydin and Kaynak 1998 (https://doi.org/10.24432/C50P49): the forms of NIST, as
-    MNIST's, but people, scanning and preparation are others. Enlarged, laid on paper and read as any picture.
+    MNIST's, but people, scanning and preparation are others.
     """
     digits = load_digits()
-    images = []
-    for grey in 255 - digits.images * (255 / 16):  # 16 = ink
-        sheet = Image.fromarray(np.rint(grey).astype(np.uint8)).resize((80, 80), Image.Resampling.BICUBIC)
-        images.append(to_mnist(ImageOps.expand(sheet, border=20, fill=255)).image)
-    return TestSet(np.stack(images), digits.target.astype(np.uint8), EXTERNAL, {"source": SCIKIT_LEARN})
+    images = np.stack([lay_out(ink) for ink in digits.images / 16])
+    return TestSet(images, digits.target.astype(np.uint8), EXTERNAL, {"source": SCIKIT_LEARN})
 
 
 def read_folder(folder: Path, dataset: Dataset) -> TestSet | None:

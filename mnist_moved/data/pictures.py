@@ -9,7 +9,9 @@ import numpy as np
 from PIL import Image, ImageOps
 from scipy import ndimage
 
+from mnist_moved.data.blots import crop, cut_out, find_blots, find_digits, without_frame
 from mnist_moved.data.idx import SIDE
+from mnist_moved.data.ink import PictureError, border, find_ink
 
 # What cameras, scanners and drawing programs write. Pillow reads thirty more formats, one of them by starting
 # another program, and a picture may come from anywhere.
@@ -17,17 +19,10 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 MAX_BYTES = 2**24
 MAX_PIXELS = 50_000_000  # as phone cameras make; a file of a few kilobytes can hold a thousand times as many
 MIN_SIDE = 8  # pixels
+DIGIT_SIDE = 384  # pixels: enough for a digit a tenth as high as the picture
+PAGE_SIDE = 1600  # pixels: enough for one of 5 mm on a sheet of A4
 
 BOX = 20  # pixels: of the longest side of a digit in MNIST; data/datasets.py has that of others
-
-WORKING_SIDE = 384  # pixels: enough for a digit a tenth as high as the picture
-# On blank paper, a soft shadow makes up to 40 grey levels of contrast, noise 5 times its standard deviation.
-MIN_CONTRAST = 40
-MIN_SIGNAL_TO_NOISE = 6
-
-
-class PictureError(Exception):
-    """The reason, in one line, why a picture cannot be used."""
 
 
 class Reading(NamedTuple):
@@ -38,7 +33,18 @@ class Reading(NamedTuple):
     several: bool = False
 
 
-SEVERAL = "there seem to be several things, and all are read as one; give each a picture of its own"
+SEVERAL = (
+    "there seem to be several things, and all are read as one; give each a picture of its own, or read them"
+    " with `python -m scripts.predict --page`"
+)
+
+
+class OnPage(NamedTuple):
+    """One digit of a page: what the network reads, uint8 (28, 28); and where it lies: left, top, right and
+    bottom as shares of the width and the height of the picture."""
+
+    image: np.ndarray
+    box: tuple[float, float, float, float]
 
 
 def read_digit(content: bytes, box: int = BOX) -> Reading:
@@ -46,11 +52,32 @@ def read_digit(content: bytes, box: int = BOX) -> Reading:
 
     Raises PictureError if the file is not an image, too large or too small, or blank.
     """
-    return to_mnist(decode(content), box)
+    return to_mnist(decode(content, DIGIT_SIDE), box)
 
 
-def decode(content: bytes) -> Image.Image:
-    """Decode an image file to 8-bit greyscale (mode L), upright, on white where it is transparent.
+def read_page(content: bytes, box: int = BOX) -> list[list[OnPage]]:
+    """Find every digit on a page of many: rows from top to bottom, in each from left to right.
+
+    Raises PictureError as `read_digit` does.
+    """
+    ink = without_frame(picture_ink(decode(content, PAGE_SIDE)))
+    numbers, area, boxes = find_blots(ink)
+    size = np.tile(ink.shape[::-1], 2)
+    rows = []
+    for row in find_digits(ink):
+        rows.append([])
+        for pieces in row:
+            chosen = np.isin(np.arange(area.size), pieces)
+            top, left = boxes[pieces, :2].min(axis=0)
+            bottom, right = boxes[pieces, 2:].max(axis=0)
+            image = lay_out(cut_out(ink, numbers, chosen), box)
+            rows[-1].append(OnPage(image, tuple(np.divide([left, top, right, bottom], size).tolist())))
+    return rows
+
+
+def decode(content: bytes, side: int) -> Image.Image:
+    """Decode an image file to 8-bit greyscale (mode L), upright, on paper where it is transparent, and shrunk
+    to at most so many pixels a side.
 
     Raises PictureError if it is not an image or too large, which its header tells before it is decoded.
     """
@@ -61,8 +88,10 @@ def decode(content: bytes) -> Image.Image:
         with warnings.catch_warnings(action="ignore"):  # what Pillow has to say of damaged files
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             picture = Image.open(io.BytesIO(content), formats=FORMATS)
-            picture.draft("L", (WORKING_SIDE, WORKING_SIDE))  # no large JPEG is decoded at its full size
-            return to_grey(ImageOps.exif_transpose(picture))
+            picture.draft("L", (side, side))  # no large JPEG is decoded at its full size
+            picture = to_grey(ImageOps.exif_transpose(picture))
+            picture.thumbnail((side, side))
+            return picture
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise PictureError(f"expected at most {MAX_PIXELS:,} pixels, found more; save it smaller") from None
     # Any exception: on a malformed file Pillow's decoders raise a dozen types, most of them undocumented.
@@ -72,15 +101,19 @@ def decode(content: bytes) -> Image.Image:
 
 
 def to_grey(picture: Image.Image) -> Image.Image:
-    """Convert a picture of any mode to mode L, as it would look on white paper."""
+    """Convert a picture of any mode to mode L; what is transparent becomes white paper, or black if the rest
+    is light."""
     if picture.mode.startswith("I"):
         # 16 bits a pixel, of which a camera or a scanner fills only some.
         levels = np.asarray(picture, np.float32)
         levels = levels - levels.min()
         return Image.fromarray(np.rint(255 / max(levels.max(), 1) * levels).astype(np.uint8))
     if picture.has_transparency_data:
-        paper = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(paper, picture.convert("RGBA"))
+        picture = picture.convert("RGBA")
+        grey, opacity = (np.asarray(channel, float) for channel in picture.convert("LA").split())
+        light = (grey * opacity).sum() > 127.5 * opacity.sum()
+        paper = Image.new("RGBA", picture.size, "black" if light else "white")
+        picture = Image.alpha_composite(paper, picture)
     return picture.convert("L")
 
 
@@ -93,88 +126,36 @@ def to_mnist(picture: Image.Image, box: int = BOX) -> Reading:
 
     Raises PictureError if the picture is too small or blank.
     """
-    if min(picture.size) < MIN_SIDE:
-        found = " x ".join(map(str, picture.size))
-        raise PictureError(f"expected at least {MIN_SIDE} x {MIN_SIDE} pixels, found {found}")
     pixels = np.array(picture)
     # The median, because in one of a hundred images of MNIST the digit reaches the border.
     if pixels.shape == (SIDE, SIDE) and np.median(pixels[border(pixels)]) == 0 and pixels.any():
         return Reading(pixels)
-    picture.thumbnail((WORKING_SIDE, WORKING_SIDE))
-    ink = find_ink(np.array(picture, np.float32))
-    return Reading(centre(fit_box(crop(ink), box)), several_digits(ink))
+    ink = without_frame(picture_ink(picture))
+    return Reading(lay_out(crop(ink), box), sum(map(len, find_digits(ink))) > 1)
 
 
-def border(pixels: np.ndarray) -> np.ndarray:
-    """Return a mask of the outermost pixels."""
-    mask = np.ones(pixels.shape, bool)
-    mask[1:-1, 1:-1] = False
-    return mask
+def picture_ink(picture: Image.Image) -> np.ndarray:
+    """Tell ink from paper as `find_ink` does; PictureError also if the picture (mode L) is too small."""
+    if min(picture.size) < MIN_SIDE:
+        found = " x ".join(map(str, picture.size))
+        raise PictureError(f"expected at least {MIN_SIDE} x {MIN_SIDE} pixels, found {found}")
+    return find_ink(np.array(picture, np.float32))
 
 
-def find_ink(grey: np.ndarray) -> np.ndarray:
-    """Tell ink from paper, whichever is darker, in uneven light: float32 (h, w), 0 = paper, 1 = ink.
-
-    Raises PictureError if nothing stands out from the paper.
-    """
-    # For normal noise, the median difference of two pixels is 0.95 standard deviations.
-    noise = np.median(np.abs(np.diff(grey.ravel()))) / 0.95
-    grey = ndimage.gaussian_filter(grey, max(grey.shape) / WORKING_SIDE)
-
-    # The border is paper. Light, and with it the paper, varies as a quadratic in the place: fitted to the
-    # border and taken away, it leaves the paper at 0, and the ink as what departs farthest from it.
-    row, column = np.indices(grey.shape, np.float32) / max(grey.shape)
-    terms = np.stack([np.ones_like(grey), row, column, row**2, row * column, column**2], axis=-1)
-    at_border = border(grey)
-    light, *_ = np.linalg.lstsq(terms[at_border], grey[at_border])
-    contrast = grey - terms @ light
-    if -contrast.min() > contrast.max():
-        contrast = -contrast
-
-    if contrast.max() < max(MIN_CONTRAST, MIN_SIGNAL_TO_NOISE * noise):
-        raise PictureError("expected ink on paper, found a blank picture")
-    # Below 0.3 of the full contrast lie noise, ruled lines and shadows; above 0.7, all is ink.
-    return np.clip((contrast / contrast.max() - 0.3) / 0.4, 0, 1)
-
-
-def find_blots(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number the pieces of connected ink: each pixel's number, 0 = paper, and each piece's area."""
-    blots, _ = ndimage.label(ink > 0.5, structure=np.ones((3, 3)))
-    area = np.bincount(blots.ravel())
-    area[0] = 0
-    return blots, area
-
-
-def several_digits(ink: np.ndarray) -> bool:
-    """Do the two largest blots look like two digits: one beside the other, and hardly smaller?
-
-    A single digit may be in pieces, but those lie above each other or are much smaller. Tried on drawings of
-    MNIST's training digits: 5 of 20,000 were taken for two, and 99 of 100 pairs with a gap were found.
-    """
-    blots, area = find_blots(ink)
-    first, *others = np.argsort(area)[::-1]
-    if area.size < 3 or area[others[0]] < area[first] / 5:
-        return False
-    boxes = ndimage.find_objects(blots)
-    (rows, columns), (other_rows, other_columns) = boxes[first - 1], boxes[others[0] - 1]
-    beside = columns.stop <= other_columns.start or other_columns.stop <= columns.start
-    heights = sorted((rows.stop - rows.start, other_rows.stop - other_rows.start))
-    return bool(beside and heights[0] >= 0.6 * heights[1])
-
-
-def crop(ink: np.ndarray) -> np.ndarray:
-    """Cut ink out by its bounding box, without specks: blots of less than a tenth of the largest's area."""
-    blots, area = find_blots(ink)
-    digit = (area >= area.max() / 10)[blots]
-    soft_edge = ndimage.binary_dilation(digit, np.ones((3, 3)))
-    [box] = ndimage.find_objects(digit.astype(int))
-    return (ink * soft_edge)[box]
+def lay_out(ink: np.ndarray, box: int = BOX) -> np.ndarray:
+    """Scale and centre ink as MNIST's is; ink: float (h, w), 0 = paper, 1 = ink; returns uint8 (28, 28)."""
+    rows, columns = (np.flatnonzero((ink > 0.1).any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return np.zeros((SIDE, SIDE), np.uint8)
+    return centre(fit_box(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], box))
 
 
 def fit_box(ink: np.ndarray, box: int) -> np.ndarray:
     """Scale ink to so many pixels on its longest side: float32, 0 to 1."""
     height, width = (max(round(side * box / max(ink.shape)), 1) for side in ink.shape)
-    ink = np.asarray(Image.fromarray(ink).resize((width, height), Image.Resampling.BILINEAR))
+    ink = np.asarray(Image.fromarray(np.float32(ink)).resize((width, height), Image.Resampling.BICUBIC)).clip(
+        0
+    )
     # A thin pen leaves grey lines two pixels wide. In white they are as thick as MNIST's.
     return np.clip(ink / np.percentile(ink[ink > ink.max() / 10], 70), 0, 1)
 
