@@ -8,9 +8,10 @@ from typing import NamedTuple
 from mnist_moved.command import UserError
 
 
-def git(*arguments: str, stdin: bytes = b"") -> bytes:
-    """Run git and return what it prints; UserError with its complaint if it fails."""
-    done = subprocess.run(["git", *arguments], input=stdin, capture_output=True)
+def git(*arguments: str, stdin: bytes = b"", folder: Path | None = None) -> bytes:
+    """Run git, in the current folder or another, and return what it prints; UserError with its complaint if
+    it fails."""
+    done = subprocess.run(["git", *arguments], input=stdin, capture_output=True, cwd=folder)
     if done.returncode:
         raise UserError(f"git {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout
@@ -37,6 +38,11 @@ def experiments() -> list[Experiment]:
 def head() -> str:
     """The commit that is checked out."""
     return git("rev-parse", "HEAD").decode().strip()
+
+
+def top_folder() -> Path:
+    """The top folder of the repository, of which the project, the current folder, may be a part."""
+    return Path(git("rev-parse", "--show-toplevel").decode().removesuffix("\n"))
 
 
 def commit_of(revision: str) -> str:

@@ -103,7 +103,7 @@ def run_missing(trials: list[Trial], total: int, commit: str, arguments: argpars
             )
         when = f"{places} at once for now" if places else "when the cluster has room"
         tqdm.write(f"{len(trials)} of {total} trials to run, {when}")
-        common = Common(commit, repository.author(), arguments.cpus, folder)
+        common = Common(commit, repository.author(), arguments.cpus, folder, repository.place())
         for ended in cluster.run_trials(trials, common, cargo, packages, arguments.gpus):
             if ended is None:
                 bar.set_postfix_str(f"{cluster.running(arguments.cpus)} running, {len(failed)} failed")

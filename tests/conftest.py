@@ -109,6 +109,16 @@ def project(finished, tmp_path):
     return copy
 
 
+@pytest.fixture
+def part(project, tmp_path):
+    """`project` as a folder of a larger repository."""
+    shutil.rmtree(project / ".git")
+    larger = Project(tmp_path, project.environment)
+    larger.begin()
+    larger.commit()
+    return project
+
+
 @pytest.fixture(scope="session")
 def unshare():
     """A command that runs another one with mounts and network of its own, where the system allows it."""

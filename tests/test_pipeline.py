@@ -4,6 +4,7 @@ import ast
 import csv
 import json
 import re
+import shlex
 import shutil
 
 import numpy as np
@@ -124,6 +125,20 @@ def test_the_baseline_is_an_experiment_that_is_compared_by_name_with_the_last_co
     assert (project / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_commands_of_the_readme_work_in_a_folder_of_a_larger_repository(part):
+    readme = (ROOT / "README.md").read_text()
+    section = readme[readme.index("## Change something") : readme.index("## Make it yours")]
+    lines = "".join(re.findall(r"```sh\n(.*?)```", section, re.DOTALL)).splitlines()
+    commands = [re.split("  +#", line)[0] for line in lines]
+    for command in commands:
+        if not command.startswith("nano ") and "train.seed" not in command:
+            command = re.sub("-S .*(?= -n fast)", "-S plot.dpi=61", command)  # trains nothing
+            command = command.replace("edges", "rotate").replace(" --open", "")
+            part.run(f"sh -c {shlex.quote(command)}")
+    assert "dpi: 61" in (part / "params.yaml").read_text()
+    assert not re.search(r"^\?\?|\.\./", part.run("git status --short").stdout, re.MULTILINE)
+
+
 def test_params_are_chosen_on_held_out_digits(project, monkeypatch):
     project.set("evaluate.split", "validation")
     monkeypatch.chdir(project.folder)
@@ -142,19 +157,19 @@ def test_params_are_chosen_on_held_out_digits(project, monkeypatch):
 # Passing it on
 
 
-def test_a_reviewer_gets_what_changed_in_numbers_and_figures(project):
-    (project / ".venv").mkdir()
-    (project / ".venv/installed").touch()
-    figures = project / "plots/figures"
+def test_a_reviewer_gets_what_changed_in_numbers_and_figures(part):
+    (part / ".venv").mkdir()
+    (part / ".venv/installed").touch()
+    figures = part / "plots/figures"
     shutil.copy(figures / "reliability.png", figures / "before_and_after.png")
-    summary = project.read_json("metrics/summary.json")
-    (project / "metrics/summary.json").write_text(json.dumps(summary | {"clean": 0.5}))
-    project.commit()
-    project.run("make review BASE=HEAD~1")
-    said = (project / "review/summary.md").read_text()
+    summary = part.read_json("metrics/summary.json")
+    (part / "metrics/summary.json").write_text(json.dumps(summary | {"clean": 0.5}))
+    part.commit()
+    part.run("make review BASE=HEAD~1")
+    said = (part / "review/summary.md").read_text()
     assert re.search(rf"summary.json \| clean +\| {summary['clean']} +\| 0.5 ", said)
     assert "HEAD compared with HEAD~1:\n\n| test set " in said
-    figures = [str(path.relative_to(project / "review")) for path in project.folder.glob("review/**/*.png")]
+    figures = [str(path.relative_to(part / "review")) for path in part.folder.glob("review/**/*.png")]
     assert figures == ["figures/plots/figures/before_and_after.png"]
 
 

@@ -136,11 +136,12 @@ def cluster(environment, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def template(environment, tmp_path_factory):
-    """A project whose stages do nothing, and have been run."""
-    folder = tmp_path_factory.mktemp("template") / "project"
-    project = Project(folder, environment | {"PYTHONPATH": str(ROOT)})
-    project.begin()
-    project.hold = project.folder.parent / "hold"
+    """A project whose stages do nothing, and have been run; a folder of a larger repository."""
+    folder = tmp_path_factory.mktemp("template")
+    project = Project(folder / "repository/project", environment | {"PYTHONPATH": str(ROOT)})
+    Project(folder / "repository", environment).begin()
+    project.folder.mkdir()
+    project.hold = folder / "hold"
     shutil.copy(ROOT / "params.yaml", project.folder)
     (project / "stage.py").write_text(STAGE)
     stages = {
@@ -154,23 +155,23 @@ def template(environment, tmp_path_factory):
     stages["evaluate"]["deps"] = ["data/perturbed", "models"]
     (project / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
     (project / ".gitignore").write_text("/data/\n")
-    project.run("dvc init --quiet")
+    project.run("dvc init --quiet --subdir")
     project.run("dvc repro --quiet")
     project.commit()
     return project
 
 
 def copy_of(project, folder):
-    """A copy of a project, with a cache of its own, to change."""
-    copy = Project(folder, project.environment)
-    shutil.copytree(project.folder, copy.folder)
+    """A copy of a project and its repository, with a cache of its own, to change."""
+    copy = Project(folder / "project", project.environment)
+    shutil.copytree(project.folder.parent, folder)
     copy.hold = project.hold
     return copy
 
 
 @pytest.fixture
 def clone(template, tmp_path):
-    return copy_of(template, tmp_path / "project")
+    return copy_of(template, tmp_path / "repository")
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +180,7 @@ def swept(template, cluster, tmp_path_factory):
 
     Tests share it: they may read it, and run what changes nothing.
     """
-    project = copy_of(template, tmp_path_factory.mktemp("swept") / "project")
+    project = copy_of(template, tmp_path_factory.mktemp("swept") / "repository")
     project.environment = project.environment | SECRET
     options = f"--no-install --address {cluster.client} --table sweep.csv --figure sweep.png"
     project.command = f"{SWEEP} -S train.augment=true,false -S train.seed=43 --seeds 2 {options}"
@@ -277,7 +278,7 @@ def test_a_sweep_is_private_and_if_stopped_leaves_nothing_and_goes_on(clone):
     command = f"{SWEEP} --seeds 2 --cpus {get_num_cpus()}"  # one trial after the other
 
     with clone.running(command) as sweep:
-        wait_for(lambda: any((clone / ".git/refs/exps").glob("*/*/default-s42")), sweep)
+        wait_for(lambda: any((clone / "../.git/refs/exps").glob("*/*/default-s42")), sweep)
         with held(clone):
             folder = training(sweep).parent
             assert "127.0.0.1" in listening(processes_of(clone.folder, folder)) <= LOOPBACK
@@ -334,9 +335,9 @@ def test_each_trial_is_an_experiment_and_git_sees_nothing_but_table_and_figure(s
     names = [f"augment-{augment}-s{seed}" for augment in ("false", "true") for seed in (43, 44)]
     assert sorted(refs(swept)) == names
     for name in names:
-        train = yaml.safe_load(swept.run(f"git show {refs(swept)[name]}:params.yaml").stdout)["train"]
+        train = yaml.safe_load(swept.run(f"git show {refs(swept)[name]}:./params.yaml").stdout)["train"]
         assert name == f"augment-{str(train['augment']).lower()}-s{train['seed']}"
-    assert swept.run("git status --porcelain").stdout == "?? sweep-curves.csv\n?? sweep.csv\n?? sweep.png\n"
+    assert swept.run("git status --short").stdout == "?? sweep-curves.csv\n?? sweep.csv\n?? sweep.png\n"
     assert (swept / "sweep.png").read_bytes().startswith(b"\x89PNG")
 
 

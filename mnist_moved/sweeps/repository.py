@@ -9,7 +9,7 @@ from dvc.repo import Repo
 
 from mnist_moved.command import UserError
 from mnist_moved.files import whole_file
-from mnist_moved.git import git, head
+from mnist_moved.git import git, head, top_folder
 from mnist_moved.networks.stopwatch import Seconds
 
 SECONDS = Path(".dvc/tmp/sweeps.csv")
@@ -35,13 +35,19 @@ def author() -> tuple[str, str]:
     return name, address
 
 
+def place() -> str:
+    """Where in its repository the project lies: "", or a path that ends in a slash."""
+    return git("rev-parse", "--show-prefix").decode().removesuffix("\n")
+
+
 def history() -> bytes:
     """The last commit with all before it, as a file from which git can clone; UserError if one is lacking."""
     if git("rev-parse", "--is-shallow-repository").strip() == b"true":
         raise UserError(
             "this clone lacks older commits, without which git cannot pass it on: git fetch --unshallow"
         )
-    return git("bundle", "create", "--quiet", "-", "HEAD")
+    # Below the top folder, git 2.39 takes "-" for the name of a file.
+    return git("bundle", "create", "--quiet", "-", "HEAD", folder=top_folder())
 
 
 def data() -> dict[str, bytes]:

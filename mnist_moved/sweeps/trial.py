@@ -43,6 +43,7 @@ class Common(NamedTuple):
     author: tuple[str, str]  # name, address
     cpus: int  # of a trial, and its threads
     folder: str | None  # in which a node keeps what it needs; by default its temporary files
+    place: str = ""  # of the project in its repository
 
 
 def run_trial(name: str, overrides: tuple[str, ...], common: Common, cargo: list[Any]) -> Outcome:
@@ -61,15 +62,16 @@ def run_trial(name: str, overrides: tuple[str, ...], common: Common, cargo: list
         author, address = common.author
         options = [f"--config=user.name={author}", f"--config=user.email={address}"]
         git(clone, "clone", "--quiet", "--config=advice.detachedHead=false", *options, str(bundle), ".")
-        (clone / ".dvc/config.local").write_text(
+        project = clone / common.place
+        (project / ".dvc/config.local").write_text(
             f"[cache]\n    dir = {cache}\n    type = reflink,hardlink,copy\n"
         )
-        committed = outputs(clone, "download", "perturb")
+        committed = outputs(project, "download", "perturb")
         command = [sys.executable, "-m", "dvc", "exp", "run", f"--name={name}"]
         command += [f"--set-param={override}" for override in overrides]
         experiment = subprocess.Popen(
             [*command, "evaluate"],
-            cwd=clone,
+            cwd=project,
             env=environment(folder, common.cpus),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -82,7 +84,7 @@ def run_trial(name: str, overrides: tuple[str, ...], common: Common, cargo: list
             return Outcome(socket.gethostname(), "\n".join(log.rstrip().splitlines()[-LOG_LINES:]))
         ref = f"refs/exps/{common.commit[:2]}/{common.commit[2:]}/{name}"
         bundle = git(clone, "bundle", "create", "--quiet", "-", ref, f"^{common.commit}")
-        own = [each for each in outputs(clone, "download", "perturb") if each not in committed]
+        own = [each for each in outputs(project, "download", "perturb") if each not in committed]
         data = objects(cache, own)
         return Outcome(socket.gethostname(), log, bundle, tuple(data), ray.put(data) if data else None)
 
@@ -154,9 +156,9 @@ def git(folder: Path, *arguments: str) -> bytes:
     return done.stdout
 
 
-def outputs(clone: Path, *stages: str) -> list[str]:
+def outputs(project: Path, *stages: str) -> list[str]:
     """The MD5 digests that dvc.lock has of the outputs of some stages."""
-    lock = yaml.safe_load((clone / "dvc.lock").read_text())
+    lock = yaml.safe_load((project / "dvc.lock").read_text())
     return [out["md5"] for stage in stages for out in lock["stages"][stage].get("outs", [])]
 
 
