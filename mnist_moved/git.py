@@ -1,5 +1,6 @@
 """git, as far as this project asks it: files at a revision, and the experiments that DVC keeps as commits."""
 
+import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +14,12 @@ def git(*arguments: str, stdin: bytes = b"", folder: Path | None = None) -> byte
     it fails."""
     done = subprocess.run(["git", *arguments], input=stdin, capture_output=True, cwd=folder)
     if done.returncode:
-        raise UserError(f"git {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
+        complaint = done.stderr.decode(errors="replace").strip()
+        if remedy := re.search(r"git config --global --add safe\.directory .+", complaint):
+            raise UserError(
+                f"git does not trust a repository of another user; `{remedy[0]}` has it trust this one"
+            )
+        raise UserError(f"git {arguments[0]}: {complaint}")
     return done.stdout
 
 
@@ -37,7 +43,8 @@ def experiments() -> list[Experiment]:
 
 def head() -> str:
     """The commit that is checked out."""
-    return git("rev-parse", "HEAD").decode().strip()
+    # Not rev-parse: without any commit, it explains its arguments.
+    return git("log", "--no-show-signature", "-1", "--format=%H").decode().strip()
 
 
 def top_folder() -> Path:

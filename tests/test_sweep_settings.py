@@ -1,7 +1,10 @@
 """What a sweep is made of: trials, experiments in a repository, a table. All without Ray and training."""
 
+import os
+import shlex
 import shutil
 import socket
+import subprocess
 import sys
 from argparse import Namespace
 from unittest.mock import MagicMock, Mock, patch
@@ -15,6 +18,7 @@ from project import ROOT, Project
 from mnist_moved import git
 from mnist_moved.command import UserError
 from mnist_moved.evaluation.metrics import SEEN, UNSEEN
+from mnist_moved.evaluation.runs import read_run
 from mnist_moved.networks.stopwatch import Seconds, find_seconds
 from mnist_moved.report.figures import STYLE
 from mnist_moved.sweeps import cluster, repository
@@ -273,6 +277,28 @@ def test_a_changed_file_is_named_and_refused_unless_the_command_itself_writes_it
     project.run("git add --all")
     with pytest.raises(UserError, match=r"and new 0, new 1, new 2 and 2 more differ"):
         repository.clean_commit([])
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to another user")
+def test_files_of_another_user_are_refused_with_the_command_that_allows_them(project, monkeypatch):
+    for path in (project.folder, *project.folder.rglob("*")):
+        os.chown(path, 1234, 1234)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(project / "settings of git"))
+    remedy = f"git config --global --add safe.directory {project.folder}"
+    refused = f"git does not trust a repository of another user; `{remedy}` has it trust this one$"
+    for ask, argument in ((repository.clean_commit, []), (git.commit_of, "HEAD"), (read_run, "HEAD")):
+        with pytest.raises(UserError, match=f"^.*{refused}"):
+            ask(argument)
+    subprocess.run(shlex.split(remedy), check=True)
+    assert repository.clean_commit([]) == git.commit_of("HEAD")
+
+
+def test_what_is_no_repository_or_has_no_commit_is_refused_in_one_line(folder):
+    for reason in ("not a git repository.*", ".* does not have any commits yet"):
+        with pytest.raises(UserError, match=f"^git log: fatal: {reason}$"):
+            repository.clean_commit([])
+        git.git("init", "--quiet")
 
 
 def test_a_file_is_read_at_several_commits_each_told_by_its_digest_or_as_an_experiment(project, store):

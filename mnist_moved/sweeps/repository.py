@@ -17,6 +17,7 @@ SECONDS = Path(".dvc/tmp/sweeps.csv")
 
 def clean_commit(but: Iterable[str | Path]) -> str:
     """The commit that is checked out; UserError if files differ from it, `but` for these."""
+    commit = head()  # first: where git refuses a repository, `git diff` prints its manual
     own = {os.path.relpath(path) for path in but}
     changed = git("diff", "--name-only", "--relative", "-z", "HEAD").decode().split("\0")
     changed = [name for name in changed if name and name not in own]
@@ -26,7 +27,7 @@ def clean_commit(but: Iterable[str | Path]) -> str:
             f"a trial runs what is committed, and {names} differ from the last commit; commit them"
             " (git commit -a), or put them aside (git stash)"
         )
-    return head()
+    return commit
 
 
 def author() -> tuple[str, str]:
