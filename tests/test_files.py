@@ -1,8 +1,10 @@
 """A file is written whole or not at all, and a failed write names it."""
 
 import errno
+import shutil
 
 import pytest
+from project import ROOT, Project
 
 from mnist_moved.files import keep_only, whole_file, write_json, write_text
 
@@ -44,3 +46,13 @@ def test_json_is_indented_and_what_was_not_just_written_is_deleted(tmp_path):
     write_json(tmp_path / "summary.json", {"accuracy": 0.99})
     keep_only(tmp_path, [tmp_path / "summary.json"])
     assert contents(tmp_path) == {"summary.json": '{\n  "accuracy": 0.99\n}\n'}
+
+
+def test_a_clone_has_the_same_bytes_whatever_line_ends_its_owner_has_git_make(environment, tmp_path):
+    project = Project(tmp_path / "project", environment)
+    project.begin_with_files_of(Project(ROOT, environment))
+    project.commit()
+    project.run("git clone --quiet --config core.autocrlf=true . ../clone")
+    for folder in (project.folder, tmp_path / "clone"):
+        shutil.rmtree(folder / ".git")
+    assert project.contents("../clone") == project.contents(".")
