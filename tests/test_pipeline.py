@@ -139,6 +139,22 @@ def test_the_commands_of_the_readme_work_in_a_folder_of_a_larger_repository(part
     assert not re.search(r"^\?\?|\.\./", part.run("git status --short").stdout, re.MULTILINE)
 
 
+def test_the_way_back_to_the_last_commit_needs_no_cache(finished, project):
+    pages = [(ROOT / page).read_text() for page in ("README.md", "docs/yours.md")]
+    [[way], [same]] = [re.findall("^(git checkout .*dvc .*?)  +#", page, re.MULTILINE) for page in pages]
+    assert way == same
+    project.set("perturb.seed", 1)
+    project.set("plot.dpi", 61)
+    project.run("dvc repro perturb")
+    project.run("dvc repro --single-item plot")
+    (project / "plots/figures/another.png").touch()
+    project.run("git add params.yaml")
+    (project / ".dvc/config.local").unlink()  # and with it the cache, which is that of `finished`
+    project.run(f"sh -c {shlex.quote(way)}")
+    assert project.results() == finished.results()
+    assert project.run("git status --short").stdout == ""
+
+
 def test_params_are_chosen_on_held_out_digits(project, monkeypatch):
     project.set("evaluate.split", "validation")
     monkeypatch.chdir(project.folder)
