@@ -155,6 +155,34 @@ def test_the_way_back_to_the_last_commit_needs_no_cache(finished, project):
     assert project.run("git status --short").stdout == ""
 
 
+def test_a_merge_in_conflict_ends_as_the_docs_say_with_what_both_sides_changed(project):
+    [block] = re.findall(
+        r"## Two branches.*?```sh\n(.*?)```", (ROOT / "docs/yours.md").read_text(), re.DOTALL
+    )
+    before = (project / "params.yaml").read_text()
+    project.run("git checkout --quiet -b other")
+    project.set("plot.dpi", 61)
+    project.run("dvc repro")
+    project.commit()
+    project.run("git checkout --quiet -")
+    project.set("plot.examples", 5)
+    project.run("dvc repro")
+    (project / "plots/figures/reliability.png").unlink()  # which the other side has changed
+    project.commit()
+    project.run("git merge other", code=1)
+    for command in block.splitlines():
+        if command.startswith("nano params.yaml "):
+            (project / "params.yaml").write_text(before)
+            project.set("plot.dpi", 61)
+            project.set("plot.examples", 5)
+        else:
+            project.run(f"env GIT_EDITOR=true sh -c {shlex.quote(command)}")
+    assert project.run("git log -1 --format=%p").stdout.count(" ") == 1
+    assert project.run("git status --short").stdout == ""
+    assert (project / "plots/figures/reliability.png").exists()
+    assert not stages_run(project.run("dvc repro --dry"))
+
+
 def test_params_are_chosen_on_held_out_digits(project, monkeypatch):
     project.set("evaluate.split", "validation")
     monkeypatch.chdir(project.folder)
