@@ -101,6 +101,7 @@ WRONG = [
     ("perturb.test_sets.repositioned", REMOVED, "repositioned: expected .* with perturbation: reposition"),
     ("perturb.test_sets.repositioned.perturbation", "edges", "repositioned: expected this test set, with"),
     ("perturb.test_sets.a b", {"perturbation": "rotate"}, "perturb.test_sets.a b"),
+    ("perturb.test_sets", {"a.b": {"perturbation": "rotate"}}, r"perturb\.test_sets\.a\.b"),
     ("perturb.test_sets.clean", {"perturbation": "rotate"}, "test_sets.clean: this name is taken"),
     ("perturb.test_sets.x", {"perturbation": "melt"}, "x: perturbation: got 'melt'; allowed: .*reposition"),
     ("perturb.test_sets.turned.degree", 3, "turned: degree: unknown key; allowed: .*degrees"),

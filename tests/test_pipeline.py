@@ -125,6 +125,15 @@ def test_the_baseline_is_an_experiment_that_is_compared_by_name_with_the_last_co
     assert (project / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_dvc_shows_all_that_the_metrics_files_hold_and_as_they_hold_it(project):
+    # It leaves out lists, shows nothing at all if "a.b" is beside an "a" that has a "b", and rounds.
+    for file in (project / "metrics").glob("*.json"):
+        held = pd.json_normalize(json.loads(file.read_text()))
+        head, _, row = project.run(f"dvc metrics show --md metrics/{file.name}").stdout.strip().splitlines()
+        shown = zip(*(map(str.strip, line.split("|")[2:-1]) for line in (head, row)), strict=True)
+        assert dict(shown) == {name: str(column[0]) for name, column in held.items()}
+
+
 def test_the_commands_of_the_readme_work_in_a_folder_of_a_larger_repository(part):
     readme = (ROOT / "README.md").read_text()
     section = readme[readme.index("## Change something") : readme.index("## Make it yours")]
