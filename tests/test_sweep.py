@@ -15,6 +15,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import Mock
 
 import pandas as pd
 import psutil
@@ -22,7 +23,8 @@ import pytest
 import yaml
 from project import ROOT, Project, from_on, stages_run, wait_for
 
-from mnist_moved.sweeps.cluster import PRIVATE
+from mnist_moved.command import UserError
+from mnist_moved.sweeps.cluster import PRIVATE, session
 
 pytestmark = pytest.mark.slow
 SWEEP = "python -m scripts.sweep"
@@ -308,12 +310,28 @@ def test_a_sweep_is_private_and_if_stopped_leaves_nothing_and_goes_on(clone):
     assert clone.run("git status --porcelain").stdout == ""
 
 
-def test_if_ray_does_not_start_its_reason_is_said(clone):
-    clone.environment = clone.environment | {"RAY_RUNTIME_ENV_HOOK": "no.such.hook"}
+@pytest.mark.parametrize(
+    ("raised", "reason"), [('ValueError("far\\nnear")', "near"), ("TimeoutError()", "TimeoutError")]
+)
+def test_if_ray_does_not_start_the_last_line_of_its_reason_is_said(clone, raised, reason):
+    (clone / "hooks.py").write_text(f"def refuse(environment):\n    raise {raised}\n")
+    clone.environment = clone.environment | {"RAY_RUNTIME_ENV_HOOK": "hooks.refuse"}
     refused = clone.run(f"{SWEEP} -S train.epochs=1", code=1)
-    assert refused.stderr.startswith(
-        "error: Ray does not start: No module named 'no'\nIf this machine is busy"
-    )
+    assert refused.stderr.startswith(f"error: Ray does not start: {reason}\nMend that; or if this machine")
+
+
+def test_if_a_cluster_cannot_be_joined_its_reason_is_said_without_its_traceback(monkeypatch):
+    traceback = "Initialization failure:\nTraceback (most recent call last):\n  here\nValueError: no room"
+    mismatch = "Version mismatch: the cluster was started with:\n    Ray: 1\nThis process with:\n    Ray: 2"
+    for message, reason in (
+        (traceback, "ValueError: no room"),
+        (mismatch, mismatch),
+        ("", "ConnectionError"),
+    ):
+        monkeypatch.setattr("ray.init", Mock(side_effect=ConnectionError(message)))
+        with pytest.raises(UserError) as refused, session("here", "cannot join: {}"):
+            pass
+        assert str(refused.value) == f"cannot join: {reason}"
 
 
 def test_what_cannot_be_swept_is_refused_before_anything_runs(clone):

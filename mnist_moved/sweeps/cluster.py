@@ -16,11 +16,17 @@ from typing import Any
 
 from mnist_moved.command import UserError, quiet_stderr
 from mnist_moved.sweeps import trial as on_node
+from mnist_moved.sweeps.head import last_line
 from mnist_moved.sweeps.settings import Trial
 
 RETRIES = 3  # of a trial whose machine or worker is lost
 MEMORY = 1.5 * 2**30  # bytes that a trial is given
 PATIENCE = 10  # seconds for a cluster to answer
+
+DOES_NOT_START = (
+    "Ray does not start: {}\n"
+    "Mend that; or if this machine is busy, run the same command again when it is less so."
+)
 
 PRIVATE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # has Ray listen on the loopback address only, on Linux too
@@ -39,11 +45,11 @@ def connection(address: str | None) -> Iterator[str | None]:
     if find_spec("ray") is None:
         raise UserError("a sweep needs Ray: `pip install -r requirements-sweep.txt` installs it")
     if address is None:
-        with own_cluster() as (address, folder), session(address):
+        with own_cluster() as (address, folder), session(address, DOES_NOT_START):
             yield folder
     else:
         check_address(address)
-        with session(address):
+        with session(address, f"--address {address}: {{}}"):
             yield None
 
 
@@ -65,11 +71,8 @@ def own_cluster() -> Iterator[list[str]]:
         line = head.stdout.readline()
         if not line:
             complaints.seek(0)
-            reason = complaints.read().decode(errors="replace").strip() or "it was killed"
-            raise UserError(
-                f"Ray does not start: {reason[-2000:]}\nIf this machine is busy, run the same command again"
-                " when it is less so."
-            )
+            said = complaints.read().decode(errors="replace").strip().splitlines()
+            raise UserError(DOES_NOT_START.format(said[-1] if said else "it was killed"))
         yield line.split()
 
 
@@ -85,14 +88,19 @@ def check_address(address: str) -> None:
 
 
 @contextmanager
-def session(address: str) -> Iterator[None]:
+def session(address: str, failure: str) -> Iterator[None]:
+    """Be connected to the Ray at `address`; failure: what to say of it, {} is the reason."""
     import ray
 
     try:
         ray.init(address, log_to_driver=False, logging_level="ERROR")
     # Any exception: Ray raises a dozen types, if the token, the version or whatever listens there is wrong.
     except Exception as error:
-        raise UserError(f"--address {address}: {error}") from None
+        # Two versions that differ take several lines; a traceback of the cluster's ends with its reason.
+        reason = str(error).strip()
+        if not reason or "Traceback" in reason:
+            reason = last_line(error)
+        raise UserError(failure.format(reason)) from None
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import traceback
 
 ATTEMPTS = 3  # Ray gives a part of its own fifteen seconds to start, which on a busy machine are too few
 
@@ -20,9 +21,9 @@ def main() -> None:
     try:
         print(start(folder), folder, flush=True)
         sys.stdin.read()
-    # Any exception: Ray raises a dozen types. The last line has the reason.
+    # Any exception: Ray raises a dozen types.
     except Exception as error:
-        print(str(error).strip().splitlines()[-1], file=sys.stderr, flush=True)
+        print(last_line(error), file=sys.stderr, flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.killpg(0, signal.SIGKILL)  # Ray, and helpers that may outlive it
@@ -40,6 +41,11 @@ def start(folder: str) -> str:
             ray.shutdown()
             if attempt == ATTEMPTS:
                 raise
+
+
+def last_line(error: Exception) -> str:
+    """The last line that Python would print of it: of a long message, the reason; of none, what it is."""
+    return "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
 
 
 if __name__ == "__main__":
