@@ -11,6 +11,7 @@ The page loads nothing from elsewhere; no picture leaves your machine or is writ
 import base64
 import binascii
 import inspect
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,8 @@ from typing import Any
 from mnist_moved.command import UserError, end_in_one_line, make_parser, run
 
 end_in_one_line()
+# Gradio asks the page itself over HTTP, and nobody else. It reads this when it is imported.
+os.environ["no_proxy"] = "*"
 try:
     import gradio as gr
 except ModuleNotFoundError:

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from subprocess import PIPE, Popen
+from urllib.request import ProxyHandler, build_opener
 
 import numpy as np
 import pytest
@@ -64,10 +65,15 @@ runpy.run_path(sys.argv.pop(1), run_name="__main__")
 """
 
 
+# Through which nobody is reached.
+PROXIES = {"http_proxy": "http://127.0.0.1:9", "all_proxy": "socks5://127.0.0.1:9", "no_proxy": "example.org"}
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """The address of the app, with the baseline for both networks. In the end it has tried to reach nothing
-    else, written no picture and complained of nothing that was typed or opened, and ends on Ctrl+C."""
+    """The address of the app, with the baseline for both networks, behind a proxy. In the end it has tried to
+    reach nothing else, written no picture and complained of nothing that was typed or opened, and ends on
+    Ctrl+C."""
     folder = tmp_path_factory.mktemp("project")
     copies = {path: path for path in (BASELINE, DATASET, EXAMPLES, PARAMS)} | {MODEL: BASELINE}
     for path, source in copies.items():
@@ -77,7 +83,9 @@ def server(tmp_path_factory):
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
     command = [sys.executable, "-c", REPORTER, ROOT / "app.py", f"--port={port}"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "GRADIO_TEMP_DIR": str(folder / "pictures")}
+    environment = (
+        os.environ | {"PYTHONPATH": str(ROOT), "GRADIO_TEMP_DIR": str(folder / "pictures")} | PROXIES
+    )
     process = Popen(command, cwd=folder, env=environment, stdout=PIPE, stderr=PIPE, text=True)
     address = f"http://127.0.0.1:{port}/"
     assert process.stdout.readline() == f"Open {address} in a browser. Ctrl+C ends it.\n"
@@ -88,6 +96,11 @@ def server(tmp_path_factory):
     # A browser that leaves in the middle of an answer makes Starlette complain, now and then, of itself.
     assert re.findall(rf"EXTERNAL.*|{ROOT}/(?:app|mnist_moved).*|gradio/components.*", complaints) == []
     assert not list(folder.glob("pictures/**/*.*"))
+
+
+def test_behind_a_proxy_the_page_asks_itself_without_it(server):
+    with build_opener(ProxyHandler({})).open(server) as answer:
+        assert b"Try your own digit" in answer.read()
 
 
 class Page(webdriver.Chrome):
