@@ -51,8 +51,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON, as git and people read it."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    """Write indented JSON, as git and people read it; ValueError if a number is not finite, as JSON has none
+    of these."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def write_zip(path: Path, members: Mapping[str, bytes]) -> None:

@@ -166,7 +166,7 @@ def as_json(before: str, after: str, table: pd.DataFrame, curves: Pairs, limit: 
     }
     test_sets = json.loads(table.to_json(orient="index", double_precision=6))
     told = {"before": before, "after": after, "test_sets": test_sets, "breaking_points": breaking}
-    return json.dumps(told, indent=2)
+    return json.dumps(told, indent=2, allow_nan=False)
 
 
 def left_out(before: list[Run], after: list[Run], compared: pd.Index) -> Iterator[str]:

@@ -177,13 +177,13 @@ def main() -> None:
     for path in arguments.files:
         try:
             network = load_external(path, known, arguments.scale)
+            print(f"{path}: {network.description}", flush=True)
+            print(estimate(network, test_sets, params), flush=True)
+            results = evaluate(network.predict, asked, test_sets, params)
         except UserError as error:  # the other files may well be sound
             print(f"error: {error}", file=sys.stderr, flush=True)
             failed += 1
             continue
-        print(f"{path}: {network.description}", flush=True)
-        print(estimate(network, test_sets, params), flush=True)
-        results = evaluate(network.predict, asked, test_sets, params)
         if arguments.out:
             with matplotlib.rc_context(draw.STYLE):
                 save(arguments.out / path.stem, results, test_sets, params)

@@ -112,6 +112,14 @@ def test_being_right_counts_for_more_than_being_no_surer_than_that(tmp_path):
     assert ", 0 to 255, to logits; 90.0% of" in load_external(path, DIGITS).description
 
 
+def test_an_answer_to_another_image_that_is_no_number_is_refused(tmp_path):
+    divided = layers.LayerNormalization(axis=(1, 2), epsilon=0, center=False, scale=False)
+    network = load_external(in_keras(tmp_path / "lines.keras", (28, 28), divided), DIGITS)
+    blank = np.concatenate([IMAGES[:2], np.zeros((1, 28, 28), np.uint8)])
+    with pytest.raises(UserError, match=r"lines\.keras: .* numbers that are not finite for 1 of 3 images"):
+        network.predict(blank)
+
+
 @pytest.mark.parametrize(
     ("end", "kind", "expected"),
     [

@@ -75,6 +75,16 @@ def test_a_mistake_in_params_loses_nothing(finished, project):
     assert not stages_run(project.run("dvc repro"))
 
 
+def test_training_that_diverges_loses_nothing(finished, project):
+    project.set("train.learning_rate", 1000.0)
+    failed = project.run("dvc repro train", code=255)
+    assert re.search(
+        r"^error: training diverged: .* \(train\.learning_rate: 1000\)$", failed.stderr, re.MULTILINE
+    )
+    for path in ("models/model.keras", "metrics/training.json"):
+        assert project.contents(path) == finished.contents(path)
+
+
 def test_any_stage_may_be_killed_at_any_moment(finished, project, request):
     if not request.config.getoption("--kills"):
         pytest.skip("takes ten seconds a kill; --kills 20 does it")

@@ -1,6 +1,7 @@
 """A file is written whole or not at all, and a failed write names it."""
 
 import errno
+import math
 import shutil
 
 import pytest
@@ -56,3 +57,10 @@ def test_a_clone_has_the_same_bytes_whatever_line_ends_its_owner_has_git_make(en
     for folder in (project.folder, tmp_path / "clone"):
         shutil.rmtree(folder / ".git")
     assert project.contents("../clone") == project.contents(".")
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_what_is_no_json_is_not_written(tmp_path, number):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "summary.json", {"loss": number})
+    assert contents(tmp_path) == {}

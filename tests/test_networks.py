@@ -82,6 +82,13 @@ def test_a_network_that_breaks_the_contract_is_refused_before_it_is_used(network
         load_network(path)
 
 
+def test_answers_that_are_not_finite_are_refused():
+    with pytest.raises(
+        UserError, match="found numbers that are not finite for 60 of 60 images; was its learn"
+    ):
+        predict(dense(bias=np.nan), IMAGES)
+
+
 class Subclass(keras.Model):
     def call(self, images):
         return keras.ops.softmax(keras.ops.cast(images[:, 0, :10], "float32"))

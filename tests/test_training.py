@@ -14,7 +14,7 @@ from mnist_moved.networks.architectures import NETWORKS
 from mnist_moved.networks.checkpoint import digest, load_checkpoint, save_checkpoint
 from mnist_moved.networks.muon import Muon, orthogonalised
 from mnist_moved.networks.quiet_keras import keras
-from mnist_moved.networks.training import compiled, fit, training_and_validation
+from mnist_moved.networks.training import compiled, diverged, fit, training_and_validation
 from mnist_moved.params import Train
 
 RNG = np.random.default_rng(0)
@@ -144,6 +144,26 @@ def test_a_network_that_comes_compiled_keeps_its_optimizer():
     network, [row] = next(fit(params(network="baseline", network_options={}), DIGITS))
     assert float(network.optimizer.learning_rate) == pytest.approx(1e-3)
     assert {*row} == {"training/accuracy", "training/loss"}
+
+
+def test_training_that_diverges_is_an_error():
+    found = "training/loss (nan|inf), .* in epoch 1; lower the learning rate"
+    with pytest.raises(UserError, match=rf"diverged: .* {found} \(train\.learning_rate: 1e\+38\)"):
+        next(fit(params(learning_rate=1e38), DIGITS, DIGITS))
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "loss", "is_last", "expected"),
+    [
+        (0.1, 16, True, True),
+        (0.1, 16, False, False),  # it may recover
+        (0.8, 16, True, False),  # too sure
+        (0.1, 2.31, True, False),  # it has learned nothing
+        (0.1, np.nan, False, True),
+    ],
+)
+def test_training_has_diverged_if_it_ends_far_worse_than_guessing(accuracy, loss, is_last, expected):
+    assert diverged({"training/accuracy": accuracy, "training/loss": loss}, is_last) == expected
 
 
 # The checkpoint

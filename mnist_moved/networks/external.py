@@ -15,6 +15,7 @@ from mnist_moved.command import UserError
 from mnist_moved.data.idx import CLASSES, SIDE, Digits
 from mnist_moved.networks import Predict
 from mnist_moved.networks.formats import Opened, open_network, reason
+from mnist_moved.networks.saving import finite
 
 Feeding = Callable[[np.ndarray], np.ndarray]  # images, uint8 (n, 28, 28), to what a network is fed with
 
@@ -116,7 +117,9 @@ def load_external(path: Path, digits: Digits, feeding: str | None = None) -> Ext
     if others:
         words += f"; {' and '.join(others)} would do as well (--scale)"
     return ExternalNetwork(
-        lambda images: to_probabilities(ask(FEEDINGS[chosen.feeding](images))), words, opened.parameters
+        lambda images: finite(to_probabilities(ask(FEEDINGS[chosen.feeding](images))), path),
+        words,
+        opened.parameters,
     )
 
 

@@ -23,10 +23,21 @@ REMEDIES = {
 
 
 def predict(network: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Predict probabilities, float32 (n, 10), for uint8 images (n, 28, 28)."""
+    """Predict probabilities, float32 (n, 10), for uint8 images (n, 28, 28); UserError as of `finite`."""
     # Not `network.predict`, which sets up and tears down an input pipeline each time.
     batches = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
-    return np.concatenate([network.predict_on_batch(batch) for batch in batches])
+    return finite(np.concatenate([network.predict_on_batch(batch) for batch in batches]), "the network")
+
+
+def finite(probabilities: np.ndarray, name: object) -> np.ndarray:
+    """Return what a network answered, (n, 10); UserError if it holds numbers that are not finite."""
+    wrong = np.count_nonzero(~np.isfinite(probabilities).all(axis=1))
+    if wrong:
+        raise UserError(
+            f"{name}: expected probabilities, found numbers that are not finite for {wrong:,} of"
+            f" {len(probabilities):,} images; was its learning rate too high?"
+        )
+    return probabilities
 
 
 def save_network(network: keras.Model, path: Path = MODEL) -> None:

@@ -7,13 +7,15 @@ from typing import NamedTuple
 import numpy as np
 
 from mnist_moved.command import UserError
-from mnist_moved.data.idx import Digits, held_out
+from mnist_moved.data.idx import CLASSES, Digits, held_out
 from mnist_moved.networks.architectures import build_network
 from mnist_moved.networks.muon import Muon
 from mnist_moved.networks.quiet_keras import keras
 from mnist_moved.networks.saving import BATCH
 from mnist_moved.params import Train
 from mnist_moved.perturbations import augment
+
+GUESSING = math.log(CLASSES)  # the cross-entropy of one who guesses
 
 HISTORY_NAMES = {  # as Keras calls them: as they are called here
     "accuracy": "training/accuracy",
@@ -57,6 +59,15 @@ def compiled(network: keras.Model, learning_rate: float, steps: int) -> keras.Mo
     return network
 
 
+def diverged(row: dict[str, float], is_last: bool) -> bool:
+    """Is a metric of an epoch not finite, or in the last one the loss far above that of guessing?
+
+    Early on the loss may be: also a network that was only begun well recovers.
+    """
+    lost = row["training/loss"] > 2 * GUESSING and row["training/accuracy"] < 2 / CLASSES
+    return (is_last and lost) or not all(map(math.isfinite, row.values()))
+
+
 def reseed(network: keras.Model, rng: np.random.Generator) -> None:
     """Give dropout, and whatever else draws within a network, new seeds: a saved network has lost its own."""
     for variable in network.variables:
@@ -84,7 +95,7 @@ def fit(
     Yields the progress so far, whose network the next epoch changes. `progress`: what an earlier loop was
     given last, to go on from there. What is random is drawn from the seed and the number of the epoch, so
     that it ends with the same bytes. `callbacks`: for Keras, called within an epoch. Raises UserError as
-    `build_network` does.
+    `build_network` does, and if training diverges.
     """
     n = len(training.images)
     if progress is None:
@@ -111,5 +122,11 @@ def fit(
             callbacks=list(callbacks),
         ).history
         row = {name: round(metrics[key][-1], 5) for key, name in HISTORY_NAMES.items() if key in metrics}
+        if diverged(row, is_last=epoch == params.epochs - 1):
+            found = ", ".join(f"{name} {value:g}" for name, value in row.items())
+            raise UserError(
+                f"training diverged: expected a loss below {GUESSING:.1f}, that of guessing; found {found} in"
+                f" epoch {epoch + 1}; lower the learning rate (train.learning_rate: {params.learning_rate:g})"
+            )
         history = [*history, row]
         yield Progress(network, history)
