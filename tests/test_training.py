@@ -1,7 +1,12 @@
 """Digits are perturbed as asked, afresh in every epoch; an interrupted training goes on as if it were not."""
 
+import hashlib
+import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -164,6 +169,25 @@ def test_training_that_diverges_is_an_error():
 )
 def test_training_has_diverged_if_it_ends_far_worse_than_guessing(accuracy, loss, is_last, expected):
     assert diverged({"training/accuracy": accuracy, "training/loss": loss}, is_last) == expected
+
+
+def trained_weights():
+    """A digest of the weights of a network after one epoch."""
+    small = params(network="global_pooling", network_options={"channels": 8})
+    network, _ = next(fit(small, DIGITS, DIGITS))
+    return hashlib.sha256(b"".join(map(np.ndarray.tobytes, network.get_weights()))).hexdigest()
+
+
+def test_no_settings_of_the_users_keras_change_the_network(tmp_path):
+    settings = {"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first", "backend": "jax"}
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    environment = {"KERAS_HOME": str(tmp_path), "KERAS_MAX_STEPS_PER_EPOCH": "1"}
+    found = subprocess.check_output(
+        [sys.executable, "-c", "import test_training; print(test_training.trained_weights())"],
+        env=os.environ | environment | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
+        text=True,
+    )
+    assert found.strip() == trained_weights()
 
 
 # The checkpoint
