@@ -6,6 +6,7 @@ web, that of this project, .dvc/plots_page.html, takes it from this file. Run it
 """
 
 import json
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from mnist_moved import paths
 from mnist_moved.command import run_stage
-from mnist_moved.data.datasets import read_dataset
+from mnist_moved.data.datasets import Dataset, read_dataset
 from mnist_moved.data.idx import Digits, load_split
 from mnist_moved.data.test_sets import CLEAN, HEADLINE, load_test_sets
 from mnist_moved.evaluation.curves import examples_of, mean_over_seeds
@@ -86,6 +87,22 @@ def draw_figures(found: Findings, evaluation: pd.DataFrame, named: dict[str, str
     return figures
 
 
+def legible(dataset: Dataset) -> tuple[Dataset, list[str]]:
+    """The data set as figures speak of it, and the families of fonts that they need for that.
+
+    If no font here has the letters of its classes' names, these are numbers, and which is which is printed.
+    """
+    if fonts := draw.fonts_for("".join(dataset.classes)):
+        return dataset, fonts
+    numbers = tuple(map(str, range(len(dataset.classes))))
+    numbered = ", ".join(map("{} {}".format, numbers, dataset.classes))
+    print(
+        f"figures name the classes by numbers, as no font here has their letters: {numbered}\n"
+        "Install one that has, such as Noto, and run `dvc repro --force --single-item plot`."
+    )
+    return dataset._replace(classes=numbers), matplotlib.rcParams["font.family"]
+
+
 def print_headline(evaluation: pd.DataFrame, named: dict[str, str]) -> None:
     """Print accuracy and loss on the test sets that have a title, and where all the rest is to be found."""
     print(f"\n{'':28}accuracy    loss")
@@ -110,8 +127,9 @@ def main() -> None:
     evaluation = pd.DataFrame.from_dict(found.evaluation, orient="index").drop(columns="per_class")
     named = titles(found.dataset, split, evaluation)
     illustrations = {}
-    with matplotlib.rc_context(draw.STYLE):
-        figures = draw_figures(found, evaluation, named)
+    dataset, fonts = legible(found.dataset)
+    with matplotlib.rc_context(draw.STYLE | {"font.family": fonts}):
+        figures = draw_figures(replace(found, dataset=dataset), evaluation, named)
         for name, figure in tqdm(figures.items(), "plot", unit=" figures", disable=None):
             path = paths.FIGURES / f"{name}.png"
             with whole_file(path) as partial:

@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.font_manager import fontManager
 from matplotlib.text import Text
 
 from mnist_moved.data.datasets import FASHION_MNIST, MNIST
@@ -65,6 +66,42 @@ def test_a_confusion_matrix_states_the_most_frequent_mistake_if_there_is_one(wro
     predictions = pd.DataFrame({"label": LABELS, "predicted": np.where(wrong == LABELS, 7, LABELS)})
     found = said(draw.draw_confusion_matrix(predictions, "Some set", FASHION_MNIST.classes))
     assert f"Some set: {stated}" in found + "\n"
+
+
+@pytest.fixture
+def bundled(monkeypatch):
+    """No fonts but those that Matplotlib brings."""
+    own = [font for font in fontManager.ttflist if font.fname.startswith(matplotlib.get_data_path())]
+    monkeypatch.setattr(fontManager, "ttflist", own)
+    monkeypatch.setattr(draw, "findSystemFonts", list)
+
+
+def test_names_that_the_usual_font_lacks_are_drawn_in_another_that_has_them(bundled):
+    usual = matplotlib.rcParams["font.family"]
+    assert draw.fonts_for("bag, $1 bill") == usual
+    circled = "ⒶⒷⒸⒹⒺⒻⒼⒽⒾⒿ"
+    fonts = draw.fonts_for(circled)
+    assert fonts == [*usual, "STIXGeneral"]
+    predictions = pd.DataFrame({"label": LABELS, "predicted": LABELS})
+    with matplotlib.rc_context({"font.family": fonts}):
+        assert "Ⓙ" in said(draw.draw_confusion_matrix(predictions, "Some set", tuple(circled)))
+    assert draw.fonts_for("おき") is None
+
+
+def test_a_font_that_was_installed_just_now_is_found(bundled, monkeypatch):
+    [stix] = [font.fname for font in fontManager.ttflist if font.fname.endswith("STIXGeneral.ttf")]
+    monkeypatch.setattr(fontManager, "ttflist", [f for f in fontManager.ttflist if f.name != "STIXGeneral"])
+    assert draw.fonts_for("Ⓐ") is None
+    monkeypatch.setattr(draw, "findSystemFonts", lambda: [stix, __file__])
+    assert draw.fonts_for("Ⓐ")[-1] == "STIXGeneral"
+
+
+def test_a_dollar_in_a_name_is_no_formula():
+    predictions = pd.DataFrame({"label": LABELS, "predicted": LABELS[::-1]})
+    classes = [rf"$\frac{label}" for label in range(10)]
+    assert f"{classes[0]} taken for {classes[9]}" in said(
+        draw.draw_confusion_matrix(predictions, "", classes)
+    )
 
 
 @pytest.mark.parametrize(("columns", "strengths", "size"), [(1, {"canvas": 112}, 25), (30, {}, 50)])

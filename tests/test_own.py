@@ -1,6 +1,7 @@
 """Pictures and data of a user's own, and another data set: a line each, and all speaks of what is there."""
 
 import gzip
+import json
 import re
 import sys
 from pathlib import Path
@@ -43,6 +44,20 @@ def test_pictures_in_data_own_are_a_test_set_like_the_others(project, monkeypatc
     (project / "data/own/10").mkdir()
     with pytest.raises(UserError, match=r"^data/own: expected a folder for each class, 0 to 9; found 10$"):
         perturb.main()
+
+
+@pytest.mark.filterwarnings("error::UserWarning")  # with which Matplotlib draws a box for a letter
+def test_classes_whose_letters_no_font_has_are_numbers_in_figures_alone(project, monkeypatch, capsys):
+    dataset = project.read_json("data/dataset.json") | {"classes": [*"おきすつなはまやれを"]}
+    (project / "data/dataset.json").write_text(json.dumps(dataset))
+    monkeypatch.chdir(project.folder)
+    monkeypatch.setattr("mnist_moved.report.figures.letters_of", lambda family: {*range(256)})
+    plot.main()
+    said = capsys.readouterr().out
+    assert "figures name the classes by numbers, as no font here has their letters: 0 お, 1 き, 2 す," in said
+    page = (project / "plots/report.html").read_text()
+    assert '<th scope="row">お</th>' in page
+    assert re.search(r"most often \d taken for \d", page)
 
 
 @pytest.mark.nightly

@@ -5,16 +5,20 @@ is also the text for people who cannot see it.
 """
 
 import io
+import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, findSystemFonts, fontManager, get_font
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.patches import Rectangle
@@ -44,6 +48,7 @@ STYLE = {
     "axes.grid": True,
     "grid.alpha": 0.25,
     "legend.frameon": False,
+    "text.parse_math": False,  # a $ in the name of a class is one
 }
 WIDE, HALF = 8, 5.2  # inches; figures of one width, one below the other, have letters of one size
 NOTHING = pd.Series(dtype=float)
@@ -55,6 +60,33 @@ def subplots(rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], *
     """A figure, in inches, and its axes, as of `plt.subplots`, but known to nobody else."""
     figure = Figure(figsize)
     return figure, figure.subplots(rows, columns, **options)
+
+
+def fonts_for(text: str) -> list[str] | None:
+    """The families of fonts to draw a text in, for `font.family`: the usual one, and if it lacks letters,
+    another that has these; None if no font here has them."""
+    usual = rcParams["font.family"]
+    lacking = set(map(ord, text)).difference(*map(letters_of, usual))
+    if not lacking:
+        return usual
+    for path in {*findSystemFonts()} - {font.fname for font in fontManager.ttflist}:
+        with suppress(Exception):  # a dozen types: of a font that Matplotlib cannot read
+            fontManager.addfont(path)  # installed since Matplotlib wrote down which there are
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # a font of any weight will do
+    for name in sorted({font.name for font in fontManager.ttflist}):
+        if lacking <= letters_of(name) and not is_last_resort(name):
+            return [*usual, name]
+    return None
+
+
+def letters_of(family: str) -> set[int]:
+    """The code points that a font has."""
+    return {*get_font(findfont(FontProperties(family=[family]))).get_charmap()}
+
+
+def is_last_resort(family: str) -> bool:
+    """Has a font a box for every letter there is? Matplotlib brings one, and so does macOS."""
+    return "LastResort" in family.replace(" ", "")
 
 
 def draw_learning_curves(history: dict[str, pd.DataFrame]) -> Figure:
