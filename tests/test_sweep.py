@@ -24,7 +24,7 @@ import yaml
 from project import ROOT, Project, from_on, stages_run, wait_for
 
 from mnist_moved.command import UserError
-from mnist_moved.sweeps.cluster import PRIVATE, session
+from mnist_moved.sweeps.cluster import PRIVATE, explain, session
 
 pytestmark = pytest.mark.slow
 SWEEP = "python -m scripts.sweep"
@@ -411,3 +411,15 @@ def test_a_trial_that_fails_is_reported_and_the_other_is_done_with_data_of_its_o
     clone.run(f"dvc exp apply {done}-s42")
     assert (clone / "data/perturbed/made").read_text() == "perturb validation"
     assert stages_run(clone.run("dvc repro")) == []
+
+
+# The packages of the lock
+
+
+def test_what_a_node_lacks_to_install_packages_is_said_in_a_sentence(monkeypatch):
+    from ray._private.runtime_env.pip import PipProcessor
+
+    monkeypatch.setitem(sys.modules, "virtualenv", None)
+    with pytest.raises(RuntimeError) as lacking:
+        PipProcessor("here", None)
+    assert re.match("error: its node lacks virtualenv, .*; install it there .*$", explain(lacking.value))

@@ -148,9 +148,20 @@ def run_trials(
             try:
                 outcome = ray.get(reference)
             except ray.exceptions.RayError as error:  # its node is lost, or could not be made ready
-                outcome = on_node.Outcome("", "\n".join(str(error).splitlines()[-on_node.LOG_LINES :]))
+                outcome = on_node.Outcome("", explain(error))
             yield waiting.pop(reference), outcome
         yield None
+
+
+def explain(error: Exception) -> str:
+    """What is shown of a trial that Ray could not run: its last lines, or what a node lacks."""
+    said = str(error)
+    if "install virtualenv" in said:
+        return (
+            "error: its node lacks virtualenv, with which Ray installs packages; install it there"
+            " (ray[default] has it), or say --no-install if all nodes have the packages of requirements.txt"
+        )
+    return "\n".join(said.splitlines()[-on_node.LOG_LINES :])
 
 
 def fetch(reference: Any) -> dict[str, bytes]:
