@@ -11,7 +11,9 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
+import venv
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -111,9 +113,10 @@ class Cluster:
         self.number += 1
 
 
-@pytest.fixture(scope="module")
-def cluster(environment, tmp_path_factory):
-    """The cluster; tried several times, as on a busy machine Ray may not come up at once."""
+@contextmanager
+def started(python, environment, tmp_path_factory):
+    """A cluster whose nodes use this Python; tried several times, as on a busy machine Ray may not come up at
+    once."""
     for _ in range(4):
         folder = tmp_path_factory.mktemp("cluster")
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -121,7 +124,7 @@ def cluster(environment, tmp_path_factory):
         with (
             TemporaryDirectory(prefix="ray-", dir="/tmp") as short,  # the paths of sockets may not be long
             subprocess.Popen(
-                [sys.executable, "-c", CLUSTER, str(port)],
+                [python, "-c", CLUSTER, str(port)],
                 cwd=folder,
                 # Without the latter, Ray Client at times dies of a fork: ray-project/ray#63202.
                 env=environment | SECRET | {"RAY_TMPDIR": short, "GRPC_ENABLE_FORK_SUPPORT": "0"},
@@ -134,6 +137,12 @@ def cluster(environment, tmp_path_factory):
                 yield Cluster(process, folder, port, address)
                 return
     pytest.fail("Ray does not start")
+
+
+@pytest.fixture(scope="module")
+def cluster(environment, tmp_path_factory):
+    with started(sys.executable, environment, tmp_path_factory) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="module")
@@ -415,6 +424,12 @@ def test_a_trial_that_fails_is_reported_and_the_other_is_done_with_data_of_its_o
 
 # The packages of the lock
 
+LOCKED = """# as `make lock` writes it
+inflection==0.5.1 \\
+    --hash=sha256:f38b2b640938a4f35ade69ac3d053042959b62a0f1076a5bbaa1b9526605a8a2
+    # via nothing
+"""
+
 
 def test_what_a_node_lacks_to_install_packages_is_said_in_a_sentence(monkeypatch):
     from ray._private.runtime_env.pip import PipProcessor
@@ -423,3 +438,26 @@ def test_what_a_node_lacks_to_install_packages_is_said_in_a_sentence(monkeypatch
     with pytest.raises(RuntimeError) as lacking:
         PipProcessor("here", None)
     assert re.match("error: its node lacks virtualenv, .*; install it there .*$", explain(lacking.value))
+
+
+@pytest.mark.nightly
+def test_the_packages_of_the_lock_are_installed_on_nodes_if_their_hashes_are_right(
+    clone, environment, tmp_path, tmp_path_factory
+):
+    # Ray copies the virtual environment in which it runs: this one only says where ours has its packages.
+    venv.create(tmp_path / "node", symlinks=True)
+    [packages] = (tmp_path / "node").glob("lib/*/site-packages")
+    (packages / "ours.pth").write_text(sysconfig.get_path("purelib"))
+    (clone / "requirements.txt").write_text(LOCKED)
+    (clone / "stage.py").write_text(f"import inflection\n{STAGE}")
+    clone.commit()
+    clone.environment = clone.environment | SECRET
+    with started(tmp_path / "node/bin/python", environment, tmp_path_factory) as cluster:
+        command = f"{SWEEP} -S train.seed=7 --address {cluster.client}"
+        assert "    error: its node lacks virtualenv" in clone.run(command, code=1).stdout
+        (packages / "virtualenv.py").touch()  # needed, but only used outside of a virtual environment
+        clone.run(command)
+        assert {*refs(clone)} == {"default-s7"}
+        (clone / "requirements.txt").write_text(LOCKED.replace("sha256:f38b", "sha256:0000"))
+        clone.commit()
+        assert "DO NOT MATCH THE HASHES" in clone.run(command, code=1).stdout

@@ -136,7 +136,11 @@ def run_trials(
 
     ray.cloudpickle.register_pickle_by_value(on_node)  # nodes have none of our files
     memory, _ = room(common.cpus, gpus)
-    environment = {"pip": {"packages": [*packages]}} if packages else {}
+    environment = {}
+    if packages:
+        environment["pip"] = {"packages": [*packages]}
+        # That a node could not install them, it remembers for ten minutes, but not of another environment.
+        environment["env_vars"] = {"SWEEP": secrets.token_hex(8)}
     task = ray.remote(on_node.run_trial).options(
         num_cpus=common.cpus, num_gpus=gpus, memory=memory, max_retries=RETRIES, runtime_env=environment
     )
