@@ -24,13 +24,13 @@ app: .venv/installed-app
 notebook: .venv/installed-notebook
 	@jupyter lab notebooks/explore.ipynb
 
-test: .venv/installed-app .venv/installed-sweep .venv/installed-models .venv/installed-notebook
+test: .venv/installed-app .venv/installed-sweep .venv/installed-formats .venv/installed-notebook
 	pytest $(AT_ONCE)
 
 test-fast: .venv/installed
 	pytest $(AT_ONCE) -m "not slow"
 
-test-all: .venv/installed-app .venv/installed-sweep .venv/installed-models .venv/installed-notebook
+test-all: .venv/installed-app .venv/installed-sweep .venv/installed-formats .venv/installed-notebook
 	pytest $(AT_ONCE) --every
 
 lint: .venv/installed
@@ -60,7 +60,7 @@ lock:
 	$(LOCK) --output-file requirements.txt requirements.in
 	$(LOCK) --output-file requirements-app.txt requirements-app.in
 	$(LOCK) --output-file requirements-sweep.txt requirements-sweep.in
-	$(LOCK) --output-file requirements-models.txt requirements-models.in
+	$(LOCK) --output-file requirements-formats.txt requirements-formats.in
 	$(LOCK) --output-file requirements-notebook.txt requirements-notebook.in
 
 clean:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from ruamel.yaml import YAML, YAMLError
 
 from mnist_moved.command import UserError
-from mnist_moved.data.datasets import DATASETS, Known, Source, own_dataset
+from mnist_moved.data.datasets import BOX, CANVAS, DATASETS, MNIST, Known, Source
 from mnist_moved.data.idx import CLASSES
 from mnist_moved.data.test_sets import CLEAN, HEADLINE, SCIKIT_LEARN
 from mnist_moved.paths import OWN, PARAMS
@@ -49,12 +49,34 @@ class SourceEntry(Section):
         return self
 
 
-class OwnDataset(Section):
-    """Four IDX files of the user's own, gzipped or not, under the names of MNIST's."""
+class Arrays(Section):
+    """A file or a folder of arrays, where its labels are, and how it is laid out; None: to be found out."""
+
+    source: Annotated[str, Field(min_length=1)]
+    labels: Annotated[str, Field(min_length=1)] | None = None
+    levels: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    inverted: bool | None = None
+    transposed: bool | None = None
+    fit: Literal[BOX, CANVAS] | None = None
+
+    @model_validator(mode="after")
+    def _levels_differ(self) -> "Arrays":
+        if self.levels and self.levels[0] == self.levels[1]:
+            raise ValueError(f"levels: got {self.levels}; allowed: two that differ")
+        return self
+
+
+class ExternalSet(Arrays):
+    """A test set that is no part of the data set."""
+
+    split: Literal["train", "test"] = "test"
+
+
+class OwnDataset(Arrays):
+    """A data set of the user's own, to train and to test on."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
-    folder: Annotated[str, Field(min_length=1)]
-    classes: Annotated[list[str], Field(min_length=CLASSES, max_length=CLASSES)]
+    classes: Annotated[list[str], Field(min_length=CLASSES, max_length=CLASSES)] = list(MNIST.classes)
 
     @model_validator(mode="after")
     def _names_are_free(self) -> "OwnDataset":
@@ -70,11 +92,13 @@ class Download(Section):
     sources: dict[Literal[tuple(DATASETS)], Annotated[list[SourceEntry], Field(min_length=1)]]
     timeout_seconds: Annotated[float, Field(gt=0, le=3600)]
 
-    def chosen(self) -> tuple[Known, list[Source]]:
-        """The data set that is chosen, and where its files come from."""
-        if isinstance(self.dataset, dict):
-            own = OwnDataset.model_validate(self.dataset)
-            return own_dataset(own.name, own.classes), [Source(folder=own.folder)]
+    @property
+    def own(self) -> OwnDataset | None:
+        """The data set that is chosen, if it is the user's own."""
+        return OwnDataset.model_validate(self.dataset) if isinstance(self.dataset, dict) else None
+
+    def known(self) -> tuple[Known, list[Source]]:
+        """The data set that is chosen, if it is a known one, and where its files come from."""
         return DATASETS[self.dataset], [Source(**each.model_dump()) for each in self.sources[self.dataset]]
 
 
@@ -175,21 +199,21 @@ def parse_yaml(text: str, where: object) -> Any:
 
 
 def _check_dataset(download: Download, where: str) -> None:
-    """One whose sources are named, or {name: ..., folder: ..., classes: [...]}, one of the user's own."""
+    """One whose sources are named, or {name: ..., source: ..., classes: [...]}, one of the user's own."""
     if isinstance(download.dataset, dict):
         validate(OwnDataset, download.dataset, where)
     elif download.dataset not in download.sources:
-        allowed = f"{', '.join(download.sources)}, or {{name: ..., folder: ..., classes: [...]}}"
+        allowed = f"{', '.join(download.sources)}, or {{name: ..., source: PATH, classes: [...]}}"
         raise UserError(f"{where}: got {download.dataset!r}; allowed: {allowed}")
 
 
 def _check_source(options: dict[str, Any], where: str) -> None:
-    """{source: scikit-learn}, or data/own, or a folder in it: DVC would not see a change elsewhere."""
-    _check(options, where, source=(str, ...))
-    source = options["source"]
-    if source != SCIKIT_LEARN and (".." in source or not Path(source).is_relative_to(OWN)):
-        allowed = f"{SCIKIT_LEARN}, {OWN}, or a folder in it"
-        raise UserError(f"{where}: source: got {source!r}; allowed: {allowed}")
+    """{source: scikit-learn}, or data/own, or what is in it: DVC would not see a change elsewhere."""
+    validate(ExternalSet, options, where)
+    for key in options.keys() & {"source", "labels"} if options["source"] != SCIKIT_LEARN else ():
+        if ".." in options[key] or not Path(options[key]).is_relative_to(OWN):
+            allowed = f"{SCIKIT_LEARN}, {OWN}, or a file or folder in it"
+            raise UserError(f"{where}: {key}: got {options[key]!r}; allowed: {allowed}")
 
 
 def _check_curve(perturbation: str, curve: dict[str, Any], where: str) -> None:

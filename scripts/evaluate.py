@@ -8,7 +8,7 @@
 
 Files of Keras (.keras, .h5), ONNX and LiteRT (.tflite) are read; docs/yours.md says what to do with others.
 How a network is fed, such as which scale of grey it was trained on, is found out on validation digits, unless
---scale says so. It needs what `dvc repro perturb` makes; ONNX and LiteRT need requirements-models.txt.
+--scale says so. It needs what `dvc repro perturb` makes; ONNX and LiteRT need requirements-formats.txt.
 """
 
 import argparse

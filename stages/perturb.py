@@ -5,7 +5,10 @@ validation digits. Or it is an external one, such as the pictures in data/own/, 
 by. Run it with `dvc repro perturb`.
 """
 
-from mnist_moved.command import run_stage
+from pathlib import Path
+from typing import Any
+
+from mnist_moved.command import UserError, run_stage
 from mnist_moved.data.datasets import read_dataset
 from mnist_moved.data.external import read_external
 from mnist_moved.data.idx import evaluation_digits
@@ -20,13 +23,25 @@ def main() -> None:
     split, seed = params.evaluate.split, params.perturb.seed
     dataset = read_dataset()
     digits = evaluation_digits(RAW, split, params.train.validation_digits)
-    for name, options in params.perturb.test_sets.items():
+    entries = params.perturb.test_sets
+    for name, options in entries.items():
         if "source" not in options:
             save_test_set(PERTURBED / f"{name}.npz", make_test_set(digits, seed, name, **options))
-        elif split == "test" and (found := read_external(options["source"], dataset)):
-            save_test_set(PERTURBED / f"{name}.npz", found)
+        elif split == "test":
+            others = {Path(file) for other in entries if other != name for file in files_of(entries[other])}
+            for part, found in read_external(name, options, dataset, others):
+                if part != name and part in entries:
+                    raise UserError(
+                        f"params.yaml: perturb.test_sets.{part}: this name is that of a part of {name}"
+                    )
+                save_test_set(PERTURBED / f"{part}.npz", found)
     things = f"{len(digits.labels):,} {split} {dataset.things}"
     print(f"{things}, with each perturbation of perturb.test_sets, in {PERTURBED}/")
+
+
+def files_of(options: dict[str, Any]) -> list[str]:
+    """The files and folders that an entry of perturb.test_sets names."""
+    return [options[key] for key in ("source", "labels") if key in options]
 
 
 if __name__ == "__main__":

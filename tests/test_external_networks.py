@@ -18,7 +18,7 @@ from mnist_moved.networks.quiet_keras import keras, tensorflow
 from mnist_moved.networks.saving import load_network, predict
 from mnist_moved.paths import baseline_of
 
-onnx = pytest.importorskip("onnx", reason="requirements-models.txt is not installed")
+onnx = pytest.importorskip("onnx", reason="requirements-formats.txt is not installed")
 layers = keras.layers
 
 # Images of ten classes: a line at a height of its own, on paper of any grey.

@@ -6,13 +6,15 @@ from pictures import DIGITS, draw, encode, photograph
 
 from mnist_moved.command import UserError
 from mnist_moved.data.datasets import FASHION_MNIST, MNIST
-from mnist_moved.data.external import read_external
+from mnist_moved.data.external import read_external, read_folder
 from mnist_moved.data.pictures import read_digit
 from mnist_moved.data.test_sets import load_test_set, save_test_set
 
 
-def read(folder, dataset=MNIST):
-    return read_external(str(folder), dataset)
+def read(folder, dataset=MNIST, others=()):
+    found = dict(read_external("own", {"source": str(folder)}, dataset, others))
+    assert {*found} <= {"own"}
+    return found.get("own")
 
 
 @pytest.fixture
@@ -82,17 +84,63 @@ def test_an_empty_folder_says_nothing_and_one_of_which_nothing_can_be_read_is_an
         read(tmp_path)
 
 
-@pytest.mark.parametrize("wrong", ["10", "three", "5"])
-def test_what_is_no_folder_of_a_class_is_refused(folder, wrong):
-    (folder / wrong).touch() if wrong == "5" else (folder / wrong).mkdir()
-    with pytest.raises(UserError, match=rf"expected a folder for each class, 0 to 9; found {wrong}"):
-        read(folder)
+@pytest.mark.parametrize("wrong", ["10", "three", "10_anna.png", "IMG_1234.jpg", "digits.npz"])
+def test_what_is_of_no_class_is_refused(folder, wrong):
+    (folder / wrong).touch() if "." in wrong else (folder / wrong).mkdir()
+    with pytest.raises(
+        UserError, match=rf"a folder for each class, 0 to 9, or names like 7_.*; found {wrong}\. "
+    ):
+        read_folder(folder, MNIST)
 
 
-def test_a_link_may_lead_to_a_picture_within_the_folder_and_nowhere_else(folder, tmp_path):
-    (folder / "3/link.png").symlink_to(folder / "3/drawing.png")
-    assert read(folder).labels.tolist() == [3, 3, 3, 7]
-    (tmp_path / "secret.png").write_bytes(encode(DIGITS[3]))
-    (folder / "3/secret.png").symlink_to(tmp_path / "secret.png")
-    with pytest.raises(UserError, match=r"3/secret\.png: expected a picture or a folder, found a link out"):
-        read(folder)
+def test_the_name_of_a_picture_may_tell_its_class(folder):
+    (folder / "3/drawing.png").rename(folder / "3_anna.png")
+    (folder / "7/mnist.png").rename(folder / "7.png")
+    assert read(folder).labels.tolist() == [3, 3, 7]
+
+
+def test_what_is_a_test_set_of_its_own_is_no_part_of_another(folder):
+    (folder / "anna/5").mkdir(parents=True)
+    (folder / "anna/5/drawing.png").write_bytes(encode(draw(DIGITS[5])))
+    np.savez(folder / "digits.npz", x=DIGITS, y=np.arange(10))
+    anna, digits = folder / "anna", folder / "digits.npz"
+    assert read_folder(folder, MNIST, {anna, digits}).labels.tolist() == [3, 3, 7]
+    assert read(anna, others={folder, digits}).labels.tolist() == [5]
+    np.testing.assert_array_equal(read(digits, others={folder, anna}).images, DIGITS)
+
+
+def test_a_folder_of_sets_is_a_test_set_each_as_those_of_mnist_c_are(tmp_path, capsys):
+    for number, kind in enumerate(("shot_noise", "Motion Blur")):
+        (tmp_path / kind).mkdir()
+        for split, count in (("train", 3), ("test", 10)):
+            np.save(tmp_path / kind / f"{split}_images.npy", np.roll(DIGITS, number, 2)[:count, ..., None])
+            np.save(tmp_path / kind / f"{split}_labels.npy", np.arange(count))
+    found = dict(read_external("mnist_c", {"source": str(tmp_path)}, MNIST))
+    assert [*found] == ["mnist_c_motion_blur", "mnist_c_shot_noise"]
+    np.testing.assert_array_equal(found["mnist_c_shot_noise"].images, DIGITS)
+    assert found["mnist_c_motion_blur"].strengths == {"source": f"{tmp_path}/Motion Blur"}
+    assert (
+        "test_images.npy and test_labels.npy: 10 images of 28 x 28, grey from 0 to 255\n"
+        in capsys.readouterr().out
+    )
+    options = {"source": str(tmp_path / "shot_noise"), "split": "train"}
+    assert dict(read_external("noise", options, MNIST))["noise"].labels.tolist() == [0, 1, 2]
+
+
+def test_pictures_that_dvc_keeps_are_read_links_to_its_cache_too(folder, tmp_path):
+    (folder / "3.dvc").touch()
+    (folder / ".gitignore").write_text("/3")
+    (tmp_path / "cache").mkdir()
+    (folder / "3/drawing.png").rename(tmp_path / "cache/0a1b")
+    (folder / "3/drawing.png").symlink_to(tmp_path / "cache/0a1b")
+    assert read(folder).labels.tolist() == [3, 3, 7]
+
+
+def test_a_linked_folder_is_refused_as_dvc_sees_no_change_in_it(folder, tmp_path):
+    (folder / "7").rename(tmp_path / "elsewhere")
+    (folder / "7").symlink_to(tmp_path / "elsewhere")
+    for source in (folder, folder / "7"):
+        with pytest.raises(
+            UserError, match=r"/7: expected a folder, found a link to one, in which DVC sees no"
+        ):
+            read(source)

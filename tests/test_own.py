@@ -42,7 +42,9 @@ def test_pictures_in_data_own_are_a_test_set_like_the_others(project, monkeypatc
     assert "| own pictures | 11 |" in (project / "models/README.md").read_text()
 
     (project / "data/own/10").mkdir()
-    with pytest.raises(UserError, match=r"^data/own: expected a folder for each class, 0 to 9; found 10$"):
+    with pytest.raises(
+        UserError, match=r"^data/own: expected a folder for each class, 0 to 9, or .*; found 10\. "
+    ):
         perturb.main()
 
 
@@ -91,7 +93,7 @@ def own(project, monkeypatch):
         (folder / images).write_bytes(to_idx(np.resize(DIGITS, (count, 28, 28))))
         numbers = to_idx(np.arange(count, dtype=np.uint8) % 10)
         (folder / f"{labels}.gz").write_bytes(gzip.compress(numbers))
-    project.set("download.dataset", {"name": "mine", "folder": "idx", "classes": [*"abcdefghij"]})
+    project.set("download.dataset", {"name": "mine", "source": "idx", "classes": [*"abcdefghij"]})
     for key, value in {"training_digits": 50, "validation_digits": 10, "epochs": 1}.items():
         project.set(f"train.{key}", value)
     monkeypatch.chdir(project.folder)
@@ -101,7 +103,7 @@ def own(project, monkeypatch):
 
 def test_data_of_ones_own_need_a_baseline_of_their_own(own, capsys):
     download.main()
-    assert capsys.readouterr().out.endswith("data/raw: mine, 60 and 20 images, from folder idx\n")
+    assert capsys.readouterr().out.endswith("data/raw: mine, 60 and 20 images, from idx\n")
     assert own.read_json("data/dataset.json")["classes"] == [*"abcdefghij"]
     lacking = r"^models/baselines/mine\.keras .*; make it with `python -m scripts\.baseline`$"
     with pytest.raises(UserError, match=lacking):
@@ -117,13 +119,9 @@ def test_data_of_ones_own_need_a_baseline_of_their_own(own, capsys):
 @pytest.mark.parametrize(
     ("name", "content", "found"),
     [
-        ("t10k-images-idx3-ubyte", to_idx(np.zeros((20, 14, 56), np.uint8)), r"found 20 of \(14, 56\)"),
-        ("t10k-labels-idx1-ubyte", to_idx(np.arange(20, dtype=np.uint8)), "labels from 0 to 9, found 19"),
-        (
-            "t10k-labels-idx1-ubyte",
-            to_idx(np.zeros(19, np.uint8)),
-            r"found arrays of \(20, 28, 28\) and \(19,\)",
-        ),
+        ("t10k-labels-idx1-ubyte", to_idx(np.arange(20, dtype=np.uint8)), "labels of 10 classes, .*found 20"),
+        ("t10k-labels-idx1-ubyte", to_idx(np.zeros(19, np.uint8)), r"images of \(20, 28, 28\) and 19 labels"),
+        ("t10k-images-idx3-ubyte", b"", r"expected one array of images to test, found none"),
     ],
 )
 def test_data_of_the_wrong_form_are_refused_in_a_sentence(own, name, content, found):

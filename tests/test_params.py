@@ -32,7 +32,7 @@ PARAMS = yaml.safe_load("""
     evaluate: {split: test, calibration_bins: 15, curve_digits: 2000, breaking_accuracy: 0.95}
     plot: {dpi: 150, examples: 10}
 """)
-OWN = {"name": "mine", "folder": "x", "classes": [*"0123456789"]}
+OWN = {"name": "mine", "source": "x", "classes": [*"0123456789"]}
 REMOVED = object()
 
 
@@ -89,10 +89,11 @@ WRONG = [
     ("evaluate.split", "train", "evaluate.split: got 'train'; allowed: 'test' or 'validation'"),
     ("plot", {"dpi": 0, "examples": 0}, r"plot.dpi: got 0; .*\n.*plot.examples: got 0; allowed: "),
     ("download.dataset", "cifar", "download.dataset: got 'cifar'; allowed: mnist, or {name: "),
-    ("download.dataset", {"name": "a"}, "download.dataset: folder: missing\n.*dataset: classes: missing"),
+    ("download.dataset", {"name": "a"}, "download.dataset: source: missing"),
     ("download.dataset", OWN | {"name": "mnist"}, "name: got mnist, which is taken; allowed: any other"),
     ("download.dataset", OWN | {"classes": [*"0123456789x"]}, "classes: got .*; allowed: .* 10 "),
     ("download.dataset", OWN | {"classes": [*"0123456788"]}, "classes: got a name twice; allowed: each"),
+    ("download.dataset", OWN | {"levels": [1, 1]}, r"levels: got \[1.0, 1.0\]; allowed: two that differ"),
     ("download.sources.mnist", [], r"download.sources.mnist: got \[\]; allowed: "),
     ("download.sources.mnist", [{"url": "x.org"}], "mnist.0.*url: got 'x.org'; allowed: .*https?"),
     ("download.sources.mnist", [{}], "0.keys: got nothing; allowed: url, or folder, or package and"),
@@ -105,7 +106,10 @@ WRONG = [
     ("perturb.test_sets.clean", {"perturbation": "rotate"}, "test_sets.clean: this name is taken"),
     ("perturb.test_sets.x", {"perturbation": "melt"}, "x: perturbation: got 'melt'; allowed: .*reposition"),
     ("perturb.test_sets.turned.degree", 3, "turned: degree: unknown key; allowed: .*degrees"),
-    ("perturb.test_sets.mine.source", "a", "source: got 'a'; allowed: scikit-learn, data/own, or a folder"),
+    ("perturb.test_sets.mine.source", "a", "source: got 'a'; allowed: scikit-learn, data/own, or a file or"),
+    ("perturb.test_sets.mine.labels", "a", "labels: got 'a'; allowed: scikit-learn, data/own, or a file or"),
+    ("perturb.test_sets.mine.fit", "crop", "mine: fit: got 'crop'; allowed: 'box' or 'canvas'"),
+    ("perturb.test_sets.mine.split", "val", "mine: split: got 'val'; allowed: 'train' or 'test'"),
     ("perturb.test_sets.mine.source", "data/own/../raw", "got 'data/own/../raw'; allowed: scikit-learn"),
     ("perturb.test_sets.mine.perturbation", "rotate", "mine: perturbation: unknown key; allowed: source"),
     ("perturb.curves", {}, r"perturb.curves: got {}; allowed: "),

@@ -2,6 +2,7 @@
 or the user a reason why not."""
 
 import base64
+import sys
 from contextlib import suppress
 
 import numpy as np
@@ -61,6 +62,67 @@ SAME = {
 def test_a_digit_is_the_same(how):
     content, tolerance = SAME[how]
     np.testing.assert_allclose(read_digit(content).image, read_digit(encode(DRAWING)).image, atol=tolerance)
+
+
+def cut_out(sheet, margin=0):
+    rows, columns = (np.flatnonzero((sheet < 128).any(axis=axis)) for axis in (1, 0))
+    return np.pad(sheet[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], margin, constant_values=255)
+
+
+def with_lines(sheet, *places, ink=0):
+    sheet = sheet.copy()
+    for place in places:
+        sheet[place] = ink
+    return sheet
+
+
+AROUND = (np.s_[:8], np.s_[-8:], np.s_[:, :8], np.s_[:, -8:])
+PRESSURE = np.linspace(0.15, 1, 500)
+WHITE_ON_NOTHING = Image.merge("LA", [Image.new("L", INK.size, 255), INK])
+SPOILT = {
+    "cut out with no margin": lambda sheet: cut_out(sheet),
+    "cut out of a dark sheet": lambda sheet: 255 - cut_out(sheet),
+    "in a frame": lambda sheet: with_lines(sheet, *AROUND),
+    "in part of a frame": lambda sheet: with_lines(sheet, np.s_[4:12], np.s_[:, 490:]),
+    "on a dark table": lambda sheet: with_lines(sheet, np.s_[:, :40], ink=30),
+    "half in a shadow": lambda sheet: with_lines(sheet, np.s_[:, 250:], ink=0.6 * sheet[:, 250:]),
+    "of an uneven pen": lambda sheet: 255 - (255 - sheet) * PRESSURE,
+    "faint, with a dark dot": lambda sheet: with_lines(255 - (255 - sheet) * 0.35, np.s_[120:128, 200:208]),
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+@pytest.mark.parametrize("digit", [2, 5, 7, 8])
+def test_a_digit_is_found_although_its_picture_is(how, digit):
+    sheet = draw(DIGITS[digit])
+    expected, found = (read_digit(encode(each)).image for each in (sheet, SPOILT[how](sheet)))
+    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_a_small_scan_that_a_digit_fills_needs_no_margin(digit):
+    cut = Image.fromarray(cut_out(draw(DIGITS[digit])).astype(np.uint8))
+    scan = np.where(np.asarray(cut.resize((16, 16), Image.Resampling.BOX)) < 128, 0, 255)
+    expected, found = (
+        read_digit(encode(each)).image for each in (np.pad(scan, 8, constant_values=255), scan)
+    )
+    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.95
+
+
+def test_light_strokes_on_nothing_are_ink():
+    found = read_digit(encode(WHITE_ON_NOTHING)).image
+    np.testing.assert_allclose(found, read_digit(encode(DRAWING)).image, atol=20)
+
+
+def test_what_phones_write_is_read_if_its_package_is_there(monkeypatch):
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    content = encode(DRAWING, "HEIF", quality=95)
+    np.testing.assert_allclose(read_digit(content).image, read_digit(encode(DRAWING)).image, atol=20)
+    with pytest.raises(PictureError, match="found none or a damaged one"):
+        read_digit(content[:200])
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(PictureError, match=r"HEIC needs .*requirements-formats\.txt; or save .* as JPEG"):
+        read_digit(content)
 
 
 def beside(one, other, gap=30, shape=(400, 700)):

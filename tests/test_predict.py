@@ -68,6 +68,26 @@ def test_every_digit_gets_its_label_however_it_was_drawn_or_photographed(tmp_pat
         assert sum(each["probabilities"]) == pytest.approx(1, abs=1e-4)
 
 
+def test_a_page_of_digits_is_read_row_by_row(tmp_path, predict):
+    rows = [[3, 1, 4, 1], [5, 9, 2], [6, 5, 3]]
+    sheet = np.full((900, 1200), 220.0)
+    for number, row in enumerate(rows):
+        for place, label in enumerate(row):
+            top, left = 60 + 270 * number + 12 * place, 60 + 280 * place + 20 * number  # not quite straight
+            sheet[top : top + 200, left : left + 200] = draw(DIGITS[label], 200, (200, 200), 0, 0, 220, 50)
+    (tmp_path / "page.jpg").write_bytes(photograph(sheet))
+    code, said, complaints = predict("--page", "page.jpg")
+    assert (code, complaints) == (0, "")
+    heading, *lines = said.splitlines()
+    assert re.fullmatch(r"page\.jpg: 10 found, the least sure \d \([\d.]+%\)", heading)
+    assert lines == ["  " + " ".join(map(str, row)) for row in rows]
+    found = json.loads(predict("--page", "--json", "page.jpg")[1])
+    assert [each["row"] for each in found] == [0] * 4 + [1] * 3 + [2] * 3
+    left, top, right, bottom = found[0]["box"]
+    assert 60 / 1200 < left < right < 260 / 1200
+    assert 60 / 900 < top < bottom < 260 / 900
+
+
 def test_files_that_cannot_be_used_are_named_and_the_others_predicted_and_no_more_is_said(tmp_path, predict):
     (tmp_path / "three.png").write_bytes(encode(DIGITS[3]))
     (tmp_path / "notes.txt").write_text("three")

