@@ -26,13 +26,19 @@ def test_pictures_in_data_own_are_a_test_set_like_the_others(project, monkeypatc
         (project / f"data/own/{label}/drawing.png").write_bytes(encode(draw(digit)))
     (project / "data/own/7/photo.jpg").write_bytes(photograph(draw(DIGITS[7], paper=220, ink=50)))
     (project / "data/own/7/notes.txt").write_text("seven")
+    np.savez(project / "data/own/digits.npz", x_test=255 - DIGITS, y_test=np.arange(10))
+    project.set("perturb.test_sets.of_others", {"source": "data/own/digits.npz"})
+    project.run("dvc add --quiet data/own/3")  # as people with many pictures keep them
     assert stages_run(project.run("dvc repro --dry --force-downstream")) == from_on("perturb")
     monkeypatch.chdir(project.folder)
     for stage in (perturb, evaluate, plot):
         stage.main()
     said = capsys.readouterr().out
     assert "data/own: 1 of 12 pictures left out\n  data/own/7/notes.txt: expected an image" in said
-    account = project.read_json("metrics/evaluation.json")["own_pictures"]
+    assert "x_test and digits.npz: y_test: 10 images of 28 x 28, grey from 0 to 255, black on white\n" in said
+    evaluation = project.read_json("metrics/evaluation.json")
+    assert (evaluation["of_others"]["count"], evaluation["of_others"]["group"]) == (10, "external")
+    account = evaluation["own_pictures"]
     assert (account["count"], account["group"]) == (11, "external")
     assert account["accuracy_low"] < account["accuracy"] <= account["accuracy_high"]
     for figure in ("confusion", "mistakes"):
@@ -121,7 +127,7 @@ def test_data_of_ones_own_need_a_baseline_of_their_own(own, capsys):
     [
         ("t10k-labels-idx1-ubyte", to_idx(np.arange(20, dtype=np.uint8)), "labels of 10 classes, .*found 20"),
         ("t10k-labels-idx1-ubyte", to_idx(np.zeros(19, np.uint8)), r"images of \(20, 28, 28\) and 19 labels"),
-        ("t10k-images-idx3-ubyte", b"", r"expected one array of images to test, found none"),
+        ("t10k-images-idx3-ubyte", b"", "t10k-images-idx3-ubyte: expected IDX, .*, found an empty file"),
     ],
 )
 def test_data_of_the_wrong_form_are_refused_in_a_sentence(own, name, content, found):

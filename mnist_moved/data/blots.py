@@ -48,7 +48,7 @@ def find_digits(ink: np.ndarray) -> list[list[np.ndarray]]:
     pieces that make one.
 
     Pieces are of one digit if they lie close above each other, or one in the other, or if one is small and
-    close to no other as much. What is far lower or higher than most, or has little ink, is none.
+    close to no other as much. What is far smaller or larger than most, or has little ink, is none.
     """
     _, area, boxes = find_blots(ink)
     if area.size < 2:
@@ -58,7 +58,8 @@ def find_digits(ink: np.ndarray) -> list[list[np.ndarray]]:
     groups = [np.flatnonzero(group == number) for number in range(group.max() + 1)]
     hulls = np.array([(*boxes[each, :2].min(axis=0), *boxes[each, 2:].max(axis=0)) for each in groups])
     inks = np.array([area[each].sum() for each in groups])
-    share = heights(hulls) / typical(heights(hulls), inks)
+    longest = (hulls[:, 2:] - hulls[:, :2]).max(axis=1)
+    share = longest / typical(longest, inks)
     digits = np.flatnonzero((share >= SMALL) & (share <= 3) & (inks >= typical(inks, inks) / 5))
     return [[1 + groups[digits[each]] for each in row] for row in in_rows(hulls[digits])]
 

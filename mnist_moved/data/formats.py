@@ -142,6 +142,8 @@ def open_file(path: Path) -> Arrays:
         content = path.read_bytes()
         if content.startswith(b"\x1f\x8b"):
             content = gzip.decompress(content)
+        if not content:
+            raise UserError(f"expected {FORMS}, found an empty file")
         return decode_arrays(content)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
