@@ -24,16 +24,16 @@ def main() -> None:
     dataset = read_dataset()
     digits = evaluation_digits(RAW, split, params.train.validation_digits)
     entries = params.perturb.test_sets
+    made: set[str] = set()  # of others
     for name, options in entries.items():
         if "source" not in options:
             save_test_set(PERTURBED / f"{name}.npz", make_test_set(digits, seed, name, **options))
         elif split == "test":
             others = {Path(file) for other in entries if other != name for file in files_of(entries[other])}
             for part, found in read_external(name, options, dataset, others):
-                if part != name and part in entries:
-                    raise UserError(
-                        f"params.yaml: perturb.test_sets.{part}: this name is that of a part of {name}"
-                    )
+                if part in made or (part != name and part in entries):
+                    raise UserError(f"{options['source']}: two test sets would be called {part}; rename one")
+                made.add(part)
                 save_test_set(PERTURBED / f"{part}.npz", found)
     things = f"{len(digits.labels):,} {split} {dataset.things}"
     print(f"{things}, with each perturbation of perturb.test_sets, in {PERTURBED}/")

@@ -136,6 +136,11 @@ def test_pictures_that_dvc_keeps_are_read_links_to_its_cache_too(folder, tmp_pat
     assert read(folder).labels.tolist() == [3, 3, 7]
 
 
+def test_a_source_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(UserError, match=r"nope\.npz: expected a file or a folder, found neither"):
+        read(tmp_path / "nope.npz")
+
+
 def test_a_linked_folder_is_refused_as_dvc_sees_no_change_in_it(folder, tmp_path):
     (folder / "7").rename(tmp_path / "elsewhere")
     (folder / "7").symlink_to(tmp_path / "elsewhere")

@@ -157,6 +157,28 @@ FORMS = {  # files, which of them is named ("": their folder)
     "-1 to 1": ({"digits.npz": npz(x=IMAGES / 127.5 - 1, y=LABELS)}, "digits.npz"),
     "black on white": ({"digits.npz": npz(images=255 - IMAGES, labels=LABELS)}, "digits.npz"),
     "colours": ({"digits.npz": npz(images=np.stack([IMAGES] * 3, -1), labels=LABELS)}, "digits.npz"),
+    "torchvision": (
+        {"t10k-images-idx3-ubyte": idx(IMAGES), "t10k-labels-idx1-ubyte": idx(LABELS)}
+        | {"t10k-images-idx3-ubyte.gz": gzip.compress(idx(IMAGES)), "._t10k-images-idx3-ubyte": b"of macOS"},
+        "",
+    ),
+    "names of MATLAB": (
+        {"mnist.mat": mat(trainX=FLAT[:3], trainY=LABELS[None, :3], testX=FLAT, testY=LABELS[None])},
+        "mnist.mat",
+    ),
+    "XTest": ({"XTest.npy": npy(IMAGES), "YTest.npy": npy(LABELS)}, "XTest.npy"),
+    "a column each, float": ({"a.npz": npz(x=FLAT[..., None] / 255, y=LABELS.astype(float))}, "a.npz"),
+    "a CSV with numbered columns": (
+        {"a.csv": csv({str(n): column for n, column in enumerate([LABELS, *FLAT.T])})},
+        "a.csv",
+    ),
+    "a CSV of labels, one-hot": ({"x.npy": npy(IMAGES), "y.csv": csv(ONE_HOT, header=False)}, "x.npy"),
+    "labels one by one, last in line": (
+        {"a.csv": csv(np.column_stack([np.where(FLAT == 0, 0.004, FLAT / 255), LABELS]), header=False)},
+        "a.csv",
+    ),
+    "digits and one": ({"a.npz": npz(x=IMAGES, y=LABELS + 1)}, "a.npz"),
+    "names beside": ({"a.npz": npz(x=IMAGES, y=LABELS, class_names=np.array([{}], object))}, "a.npz"),
     "labels by name": (
         {"digits.csv": csv({"class": [*map("number {}".format, LABELS)]} | PIXELS)},
         "digits.csv",
@@ -258,6 +280,35 @@ OTHER_SIZES = {
 }
 
 
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda images: np.where(np.arange(28) // 5 % 2 == 0, 255 - images, 255),  # light in most places
+        lambda images: images // 2 + 128,  # nowhere dark
+        lambda images: images // 4,  # nowhere light
+        lambda images: np.roll(images, 9, axis=1),
+    ],
+)
+def test_perturbed_images_stay_as_they_are(tmp_path, alter):
+    perturbed = alter(IMAGES).astype(np.uint8)
+    write(tmp_path, {"a.npz": npz(images=perturbed, labels=LABELS)})
+    np.testing.assert_array_equal(read_digits(tmp_path / "a.npz", "test", {}, MNIST).images, perturbed)
+
+
+def test_one_image_is_a_set_too(tmp_path):
+    write(tmp_path, {"a.npz": npz(images=IMAGES[:1], labels=LABELS[:1])})
+    np.testing.assert_equal(read_digits(tmp_path / "a.npz", "test", {}, MNIST), (IMAGES[:1], LABELS[:1]))
+
+
+def test_pictures_may_be_a_data_set_in_folders_of_its_splits(tmp_path):
+    for split, label in (("training", 3), ("testing", 7)):
+        (tmp_path / split / str(label)).mkdir(parents=True)
+        (tmp_path / split / str(label) / "1.png").write_bytes(encode(DIGITS[label]))
+    for split, label in (("train", 3), ("test", 7)):
+        found = read_digits(tmp_path, split, {}, MNIST, divided=True)
+        np.testing.assert_equal(found, (DIGITS[[label]], [label]))
+
+
 @pytest.mark.parametrize("form", OTHER_SIZES)
 def test_images_of_another_size_are_brought_to_28_x_28_and_it_is_said_how(tmp_path, form, capsys):
     files, expected = OTHER_SIZES[form]
@@ -318,6 +369,22 @@ REFUSED = {
     ),
     "two sets": ({"a.npz": npz(one=IMAGES, two=IMAGES, y=LABELS)}, r"a.npz: one \(12, 28, 28\), a.npz: two"),
     "nothing": ({"a.npz": npz(images=IMAGES[:0], labels=LABELS[:0])}, "expected labels|expected images"),
+    "two kinds of labels": (
+        {"a.npz": npz(x=IMAGES, target_labels=LABELS, true_labels=LABELS)},
+        r"one array of labels, found a.npz: target_labels \(12,\), a.npz: true_labels",
+    ),
+    "no number": (
+        {"a.npz": npz(x=np.where(IMAGES > 250, np.nan, IMAGES), y=LABELS)},
+        "not finite in 12 images",
+    ),
+    "one pixel": (
+        {"a.npz": npz(x=IMAGES[:, :1, :1], y=LABELS)},
+        "images of at least 8 x 8 pixels, found an arr",
+    ),
+    "a list of labels": (
+        {"labels.csv": csv({"a": LABELS}, header=False)},
+        "expected one array of images, found n",
+    ),
     "one level": (
         {"a.npz": npz(images=np.zeros_like(IMAGES), labels=LABELS)},
         "found the level 0 everywhere",
@@ -341,7 +408,7 @@ REFUSED = {
     "objects": ({"a.npy": npy(np.array([{}, {}], object))}, "Object arrays cannot be loaded"),
     "an archive of PyTorch": (
         {"a.npz": archive()},
-        "found another archive; a pickle can run code, so save as .npz",
+        "found another archive; unpack it; if it holds pickles, which can run code",
     ),
     "words": (
         {"a.csv": b"What digits are\nand why\n"},

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from mnist_moved.command import UserError
 from mnist_moved.data.datasets import MNIST, Dataset, Layout
-from mnist_moved.data.formats import ENDING, read_arrays
+from mnist_moved.data.formats import ENDING, read_arrays, split_of
 from mnist_moved.data.idx import Digits
 from mnist_moved.data.layout import bring
 from mnist_moved.data.pictures import MAX_BYTES, PictureError, lay_out, read_digit
@@ -37,7 +37,10 @@ def read_external(
         else:
             print(f"{source}: left out, as it has no classes but digits", flush=True)
         return
+    if not path.exists() and path != OWN:
+        raise UserError(f"{path}: expected a file or a folder, found neither")
     refuse_linked_folder(path)
+    split = options.get("split", "test")
     parts = [each for each in sorted(path.glob("[!.]*")) if each not in others and holds_arrays(each)]
     if path != OWN and (path.is_file() or holds_arrays(path)):
         yield name, read_set(path, options, dataset)
@@ -46,8 +49,13 @@ def read_external(
             refuse_linked_folder(part)
             word = re.sub("[^a-z0-9]+", "_", part.name.lower())
             yield f"{name}_{word}", read_set(part, options, dataset)
-    elif found := read_folder(path, dataset, others):
+    elif found := read_folder(folder_of(path, split), dataset, others):
         yield name, found
+
+
+def folder_of(path: Path, split: str) -> Path:
+    """The folder of a split, if there is one in this folder."""
+    return next((each for each in path.glob("[!.]*") if each.is_dir() and split_of(each.name) == split), path)
 
 
 def holds_arrays(path: Path) -> bool:
@@ -67,6 +75,9 @@ def read_digits(
     options: `labels`, and what of Layout is set; divided: as `read_arrays` takes it, which raises UserError,
     as does `bring`.
     """
+    inner = folder_of(path, split)
+    if inner != path and not holds_arrays(path) and (found := read_folder(inner, dataset)):
+        return Digits(found.images, found.labels)
     labels = Path(options["labels"]) if "labels" in options else None
     layout = Layout(**{key: options[key] for key in Layout._fields if key in options})
     found = read_arrays(path, split, labels, divided)
