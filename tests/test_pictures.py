@@ -77,14 +77,22 @@ def with_lines(sheet, *places, ink=0):
 
 
 AROUND = (np.s_[:8], np.s_[-8:], np.s_[:, :8], np.s_[:, -8:])
+ROWS, COLUMNS = np.ogrid[:400, :500]
 PRESSURE = np.linspace(0.15, 1, 500)
 WHITE_ON_NOTHING = Image.merge("LA", [Image.new("L", INK.size, 255), INK])
 SPOILT = {
     "cut out with no margin": lambda sheet: cut_out(sheet),
     "cut out of a dark sheet": lambda sheet: 255 - cut_out(sheet),
     "in a frame": lambda sheet: with_lines(sheet, *AROUND),
+    "in a frame with paper around it": lambda sheet: with_lines(
+        sheet,
+        *(np.s_[20 + y : 28 + y, 20:480] for y in (0, 352)),
+        *(np.s_[20:380, 20 + x : 28 + x] for x in (0, 452)),
+    ),
+    "in a circle": lambda sheet: np.where(abs(np.hypot(ROWS - 200, COLUMNS - 250) - 190) < 4, 0, sheet),
     "in part of a frame": lambda sheet: with_lines(sheet, np.s_[4:12], np.s_[:, 490:]),
     "on a dark table": lambda sheet: with_lines(sheet, np.s_[:, :40], ink=30),
+    "of a sheet on a wide dark table": lambda sheet: np.pad(sheet, 200, constant_values=40),
     "half in a shadow": lambda sheet: with_lines(sheet, np.s_[:, 250:], ink=0.6 * sheet[:, 250:]),
     "of an uneven pen": lambda sheet: 255 - (255 - sheet) * PRESSURE,
     "faint, with a dark dot": lambda sheet: with_lines(255 - (255 - sheet) * 0.35, np.s_[120:128, 200:208]),
@@ -142,7 +150,6 @@ def test_two_digits_beside_each_other_are_noticed(gap):
         assert read_digit(content).several
 
 
-ROWS, COLUMNS = np.ogrid[:400, :500]
 SINGLE = [
     DRAWING,
     np.where(abs(ROWS - 200) < 5, 255, draw(DIGITS[8])),  # with a gap from left to right

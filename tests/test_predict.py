@@ -76,11 +76,14 @@ def test_a_page_of_digits_is_read_row_by_row(tmp_path, predict):
             top, left = 60 + 270 * number + 12 * place, 60 + 280 * place + 20 * number  # not quite straight
             sheet[top : top + 200, left : left + 200] = draw(DIGITS[label], 200, (200, 200), 0, 0, 220, 50)
     (tmp_path / "page.jpg").write_bytes(photograph(sheet))
-    code, said, complaints = predict("--page", "page.jpg")
-    assert (code, complaints) == (0, "")
-    heading, *lines = said.splitlines()
-    assert re.fullmatch(r"page\.jpg: 10 found, the least sure \d \([\d.]+%\)", heading)
-    assert lines == ["  " + " ".join(map(str, row)) for row in rows]
+    sheet[20:890:290, 20:1180] = sheet[20:890, 20:1180:290] = 20  # a grid of lines
+    (tmp_path / "form.png").write_bytes(encode(sheet))
+    for file in ("page.jpg", "form.png"):
+        code, said, complaints = predict("--page", file)
+        assert (code, complaints) == (0, "")
+        heading, *lines = said.splitlines()
+        assert re.fullmatch(rf"{file}: 10 found, the least sure \d \([\d.]+%\)", heading)
+        assert lines == ["  " + " ".join(map(str, row)) for row in rows]
     found = json.loads(predict("--page", "--json", "page.jpg")[1])
     assert [each["row"] for each in found] == [0] * 4 + [1] * 3 + [2] * 3
     left, top, right, bottom = found[0]["box"]

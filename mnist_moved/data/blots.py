@@ -6,7 +6,12 @@ import numpy as np
 from scipy import ndimage
 from scipy.sparse.csgraph import connected_components
 
+from mnist_moved.data.ink import PictureError
+
 MIN_DIGIT = 0.2  # of the height of a picture: what is lower is no digit, if there is something else
+MIN_PIXELS = 8  # of height: of anything that is looked at inside of a frame
+IN_FRAME, IN_GRID = 0.3, 4  # what a frame holds: a thing of this share of its height, or so many things
+SPECK, MAX_PIECES = 0.1, 2000  # of the size of most pieces; of a page
 SMALL = 0.6  # of the height of most digits: what is lower is part of one, or none
 NEIGHBOURS = np.ones((3, 3))
 
@@ -33,19 +38,39 @@ def find_blots(ink: np.ndarray) -> Blots:
 
 def without_frame(ink: np.ndarray) -> np.ndarray:
     """Take away what touches the border, such as lines of a form or the edge of a table, if something of a
-    digit's size does not."""
+    digit's size does not; and what has such things in it, such as a frame or a grid."""
     numbers, _, boxes = find_blots(ink)
+    tall = np.flatnonzero(heights(boxes) >= MIN_PIXELS)
+    outer, inner = boxes[tall, None], boxes[None, tall]
+    within = ((outer[..., :2] < inner[..., :2]) & (inner[..., 2:] < outer[..., 2:])).all(axis=2)
+    holds = (within & (heights(inner[0]) >= IN_FRAME * heights(boxes[tall])[:, None])).any(axis=1)
+    frame = np.zeros(len(boxes), bool)
+    frame[tall] = holds | (within.sum(axis=1) >= IN_GRID)
     at_border = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2:] == ink.shape).any(axis=1)
-    at_border[0] = False
-    large = heights(boxes) >= MIN_DIGIT * ink.shape[0]
-    if not (large & ~at_border).any():
-        return ink
-    return np.where(ndimage.binary_dilation(at_border[numbers], NEIGHBOURS), 0, ink)
+    if (~frame & ~at_border & (heights(boxes) >= MIN_DIGIT * ink.shape[0])).any():
+        frame |= at_border
+    frame[0] = False
+    return np.where(ndimage.binary_dilation(frame[numbers], NEIGHBOURS), 0, ink) if frame.any() else ink
+
+
+def find_sheet(ink: np.ndarray) -> tuple[slice, slice] | None:
+    """Where a sheet of paper lies on something of another shade, which was taken for the paper; None if none
+    does: the largest piece fills its bounding box, but for strokes in it."""
+    numbers, area, boxes = find_blots(ink)
+    largest = area.argmax()
+    top, left, bottom, right = boxes[largest]
+    sheet = numbers[top:bottom, left:right] == largest
+    filled = ndimage.binary_fill_holes(sheet)
+    strokes = (filled & ~sheet).mean()
+    if filled.mean() < 0.88 or not 0.003 <= strokes <= 0.25:
+        return None
+    edge = round(0.03 * max(sheet.shape))
+    return slice(top + edge, bottom - edge), slice(left + edge, right - edge)
 
 
 def find_digits(ink: np.ndarray) -> list[list[np.ndarray]]:
     """Find the digits of a page, rows from top to bottom and in each from left to right: the numbers of the
-    pieces that make one.
+    pieces that make one. Raises PictureError if there are thousands.
 
     Pieces are of one digit if they lie close above each other, or one in the other, or if one is small and
     close to no other as much. What is far smaller or larger than most, or has little ink, is none.
@@ -53,7 +78,14 @@ def find_digits(ink: np.ndarray) -> list[list[np.ndarray]]:
     _, area, boxes = find_blots(ink)
     if area.size < 2:
         return []
-    area, boxes = area[1:], boxes[1:]
+    # Specks have no part in it, and may be many.
+    sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    pieces = np.flatnonzero(sides >= SPECK * typical(sides, area))
+    if len(pieces) > MAX_PIECES:
+        raise PictureError(
+            f"expected at most {MAX_PIECES:,} pieces of ink, found {len(pieces):,}; show less at once"
+        )
+    area, boxes = area[pieces], boxes[pieces]
     _, group = connected_components(belong_together(boxes, typical(heights(boxes), area)))
     groups = [np.flatnonzero(group == number) for number in range(group.max() + 1)]
     hulls = np.array([(*boxes[each, :2].min(axis=0), *boxes[each, 2:].max(axis=0)) for each in groups])
@@ -61,7 +93,7 @@ def find_digits(ink: np.ndarray) -> list[list[np.ndarray]]:
     longest = (hulls[:, 2:] - hulls[:, :2]).max(axis=1)
     share = longest / typical(longest, inks)
     digits = np.flatnonzero((share >= SMALL) & (share <= 3) & (inks >= typical(inks, inks) / 5))
-    return [[1 + groups[digits[each]] for each in row] for row in in_rows(hulls[digits])]
+    return [[pieces[groups[digits[each]]] for each in row] for row in in_rows(hulls[digits])]
 
 
 def heights(boxes: np.ndarray) -> np.ndarray:
@@ -112,5 +144,5 @@ def crop(ink: np.ndarray) -> np.ndarray:
 def cut_out(ink: np.ndarray, numbers: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """Cut the chosen pieces out by their bounding box; chosen: bool (pieces + 1,)."""
     digit = chosen[numbers]
-    [box] = ndimage.find_objects(digit.astype(int))
-    return (ink * ndimage.binary_dilation(digit, NEIGHBOURS))[box]
+    [box] = ndimage.find_objects(digit.astype(np.uint8))
+    return ink[box] * ndimage.binary_dilation(digit[box], NEIGHBOURS)

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from scipy import ndimage
 
-from mnist_moved.data.blots import crop, cut_out, find_blots, find_digits, without_frame
+from mnist_moved.data.blots import crop, cut_out, find_blots, find_digits, find_sheet, without_frame
 from mnist_moved.data.idx import SIDE
 from mnist_moved.data.ink import PictureError, border, find_ink
 
@@ -71,7 +71,8 @@ def read_page(content: bytes, box: int = BOX) -> list[list[OnPage]]:
             chosen = np.isin(np.arange(area.size), pieces)
             top, left = boxes[pieces, :2].min(axis=0)
             bottom, right = boxes[pieces, 2:].max(axis=0)
-            image = lay_out(cut_out(ink, numbers, chosen), box)
+            here = np.s_[top:bottom, left:right]
+            image = lay_out(cut_out(ink[here], numbers[here], chosen), box)
             rows[-1].append(OnPage(image, tuple(np.divide([left, top, right, bottom], size).tolist())))
     return rows
 
@@ -152,11 +153,17 @@ def to_mnist(picture: Image.Image, box: int = BOX) -> Reading:
 
 
 def picture_ink(picture: Image.Image) -> np.ndarray:
-    """Tell ink from paper as `find_ink` does; PictureError also if the picture (mode L) is too small."""
+    """Tell ink from paper as `find_ink` does, on a sheet if there is one on something else; PictureError also
+    if the picture (mode L) is too small."""
     if min(picture.size) < MIN_SIDE:
         found = " x ".join(map(str, picture.size))
         raise PictureError(f"expected at least {MIN_SIDE} x {MIN_SIDE} pixels, found {found}")
-    return find_ink(np.array(picture, np.float32))
+    grey = np.array(picture, np.float32)
+    ink = find_ink(grey)
+    if sheet := find_sheet(ink):
+        ink = np.zeros_like(ink)
+        ink[sheet] = find_ink(grey[sheet])
+    return ink
 
 
 def lay_out(ink: np.ndarray, box: int = BOX) -> np.ndarray:
