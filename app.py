@@ -248,7 +248,7 @@ def lay_out_controls() -> tuple[list[gr.components.Component], list[gr.Column]]:
     columns = []
     for name in CHOICES:
         with gr.Column(visible=False) as column:
-            gr.Markdown(inspect.getdoc(PERTURBATIONS[name]).partition("\n")[0])
+            gr.Markdown((inspect.getdoc(PERTURBATIONS[name]) or "").partition("\n")[0])
             for strength, (low, high, default, unit) in ranges(name).items():
                 step = 1 if high > 100 else 0.01
                 controls.append(make_slider(low, high, default, strength, info=unit, step=step))

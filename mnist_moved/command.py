@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import NoReturn
 
+from mnist_moved.paths import PARAMS
+
 
 class UserError(Exception):
     """A fault that the user can mend: its message says what was expected, what was found, what to do."""
@@ -69,8 +71,14 @@ def end_in_one_line() -> None:
 
 def run(main: Callable[[], None]) -> None:
     """Call `main`; end with one message instead of a traceback on what a user does or can mend."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(
+            errors="backslashreplace"
+        )  # of a file name, a class or ± that a terminal cannot show
     try:
         try:
+            if not PARAMS.exists():
+                raise UserError(f"{PARAMS} not found: run this from the top folder of the project")
             main()
         finally:
             sys.stdout.flush()  # here, where a broken pipe is caught, not at Python's end

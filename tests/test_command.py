@@ -31,6 +31,20 @@ def test_ctrl_c_and_what_a_user_can_mend_end_with_one_line_and_a_bug_does_not(ca
     assert capsys.readouterr().err == (INTERRUPTED if error is KeyboardInterrupt else "")
 
 
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "tests"])
+def test_a_program_runs_in_the_top_folder_in_whatever_characters_the_terminal_has(folder):
+    code = "from mnist_moved.command import run; run(lambda: print('98 ± 1'))"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    if folder == ROOT:
+        assert (done.returncode, done.stdout, done.stderr) == (0, "98 \\xb1 1\n", "")
+    else:
+        where = "error: params.yaml not found: run this from the top folder of the project\n"
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", where)
+
+
 @pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("now", 2)])
 def test_a_stage_that_is_asked_for_help_or_more_does_not_run(monkeypatch, capsys, argument, code):
     monkeypatch.setattr(sys, "argv", ["train", argument])

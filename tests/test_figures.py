@@ -1,6 +1,9 @@
 """Every figure can be drawn, states its finding in words, and survives the edges of what can be found."""
 
 import io
+import os
+import subprocess
+import sys
 
 import matplotlib
 import numpy as np
@@ -8,6 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.font_manager import fontManager
 from matplotlib.text import Text
+from project import ROOT
 
 from mnist_moved.data.datasets import FASHION_MNIST, MNIST
 from mnist_moved.data.test_sets import CLEAN, EXTERNAL, TestSet
@@ -94,6 +98,13 @@ def test_a_font_that_was_installed_just_now_is_found(bundled, monkeypatch):
     assert draw.fonts_for("Ⓐ") is None
     monkeypatch.setattr(draw, "findSystemFonts", lambda: [stix, __file__])
     assert draw.fonts_for("Ⓐ")[-1] == "STIXGeneral"
+
+
+def test_a_matplotlibrc_of_the_users_own_changes_nothing(tmp_path):
+    (tmp_path / "matplotlibrc").write_text("figure.facecolor: black\nfont.size: 30\n")
+    code = "import matplotlib, mnist_moved.report.figures; print(matplotlib.rcParams['figure.facecolor'])"
+    environment = os.environ | {"MATPLOTLIBRC": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    assert subprocess.check_output([sys.executable, "-c", code], env=environment, text=True) == "white\n"
 
 
 def test_a_dollar_in_a_name_is_no_formula():

@@ -181,7 +181,11 @@ def trained_weights():
 def test_no_settings_of_the_users_keras_change_the_network(tmp_path):
     settings = {"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first", "backend": "jax"}
     (tmp_path / "keras.json").write_text(json.dumps(settings))
-    environment = {"KERAS_HOME": str(tmp_path), "KERAS_MAX_STEPS_PER_EPOCH": "1"}
+    environment = {
+        "KERAS_HOME": str(tmp_path),
+        "KERAS_MAX_STEPS_PER_EPOCH": "1",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+    }
     found = subprocess.check_output(
         [sys.executable, "-c", "import test_training; print(test_training.trained_weights())"],
         env=os.environ | environment | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},

@@ -3,8 +3,8 @@
 TensorFlow writes some two dozen lines to the standard error stream while it starts, before any log level
 applies. They are held back, and shown after all if the start fails. Later errors are shown as ever.
 
-A user may have set other defaults for Keras in a keras.json or in the environment, for programs of all kinds.
-Here they do not count, or the same params would give another network.
+A user may have set other defaults for Keras or TensorFlow in a keras.json or in the environment, for programs
+of all kinds. Here they do not count, or the same params would give another network.
 """
 
 import os
@@ -12,6 +12,7 @@ import os
 from mnist_moved.command import quiet_stderr
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.pop("TF_ENABLE_ONEDNN_OPTS", None)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors, but neither information nor warnings
 
 with quiet_stderr():

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rcParams
+from matplotlib import rcdefaults, rcParams
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -37,6 +37,7 @@ from mnist_moved.report.wording import HEADINGS, are_short, with_unit, words
 
 # Colours that colour-blind people can tell apart (Okabe and Ito 2008), one meaning each.
 BLUE, ORANGE, RED, GREY = "#0072B2", "#E69F00", "#D55E00", "#767676"
+rcdefaults()  # a matplotlibrc of the user's own changes no figure
 STYLE = {
     "figure.constrained_layout.use": True,
     "figure.titlesize": 11,
