@@ -206,7 +206,7 @@ def test_what_cannot_be_used_is_refused_with_the_reason_and_of_several_digits_it
     for content, message in [
         (b"seven", "This picture cannot be used: expected an image"),
         (bytes(MAX_BYTES + 2), "This picture cannot be used: expected at most 16,777,216 bytes"),
-        (encode(np.full((50, 50), 255)), "cannot be used: expected ink on paper, found a blank picture"),
+        (encode(np.full((50, 50), 255)), "cannot be used: expected ink on paper, with some paper around it"),
         (encode(np.hstack([draw(DIGITS[4]), draw(DIGITS[2])])), f"In this picture, {SEVERAL}."),
     ]:
         assert "This network says" not in page.text
