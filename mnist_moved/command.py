@@ -71,10 +71,8 @@ def end_in_one_line() -> None:
 
 def run(main: Callable[[], None]) -> None:
     """Call `main`; end with one message instead of a traceback on what a user does or can mend."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(
-            errors="backslashreplace"
-        )  # of a file name, a class or ± that a terminal cannot show
+    for stream in (sys.stdout, sys.stderr):  # of names, or a ±, that a terminal cannot show
+        stream.reconfigure(errors="backslashreplace")
     try:
         try:
             if not PARAMS.exists():

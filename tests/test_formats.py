@@ -167,6 +167,7 @@ FORMS = {  # files, which of them is named ("": their folder)
         "mnist.mat",
     ),
     "XTest": ({"XTest.npy": npy(IMAGES), "YTest.npy": npy(LABELS)}, "XTest.npy"),
+    "Xtest": ({"digits.npz": npz(Xtest=IMAGES, ytest=LABELS, Xtrain=IMAGES[:3])}, "digits.npz"),
     "a column each, float": ({"a.npz": npz(x=FLAT[..., None] / 255, y=LABELS.astype(float))}, "a.npz"),
     "a CSV with numbered columns": (
         {"a.csv": csv({str(n): column for n, column in enumerate([LABELS, *FLAT.T])})},

@@ -105,7 +105,7 @@ def kin(path: Path) -> str:
 
 def words(name: str) -> str:
     """A name in lower case, its words parted."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|^(?<=[xyXY])(?=t)", "_", name).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=^[xyXY])(?=t)", "_", name).lower()
 
 
 def of_split(arrays: Arrays, split: str, divided: bool = False) -> Arrays:
