@@ -392,7 +392,7 @@ REFUSED = {
     ),
     "half of IDX": (
         {"images-ubyte": idx(IMAGES)[:-9]},
-        r"expected 9,424 bytes, as its header says, found 9,415",
+        r"expected 9424 bytes, as its header says, found 9415",
     ),
     "half an archive": (
         {"a.npz": npz(images=IMAGES, labels=LABELS)[:-90]},

@@ -9,7 +9,6 @@ import gzip
 import io
 import math
 import re
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,14 +19,13 @@ import pandas as pd
 from scipy.io import loadmat
 
 from mnist_moved.command import UserError
-from mnist_moved.data.idx import CLASSES
+from mnist_moved.data.idx import CLASSES, from_any_idx
 from mnist_moved.data.pictures import DIGIT_SIDE, MIN_SIDE, PictureError, decode
 
 FORMS = "IDX, .npy, .npz, .csv, .parquet, .mat or .h5"
 ENDING = re.compile(
     r"(ubyte|idx\d|-int|\.np[yz]|\.csv|\.data|\.parquet|\.mat|\.h5|\.hdf5)(\.gz)?$", re.IGNORECASE
 )
-IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 # Words in the names of files and arrays, which `words` parts: x_test, testX and XTest are x and test.
 SPLIT = re.compile(r"(?<![a-z])(train(?:ing)?|test(?:ing)?|t10k|val(?:idation)?)(?![a-z])")
@@ -221,20 +219,6 @@ def flat(tree: Mapping[str, Any], above: str = "") -> list[tuple[str, np.ndarray
         elif not name.startswith("__"):
             leaves.append((f"{above}{name}", np.asarray(value)))
     return leaves
-
-
-def from_any_idx(content: bytes) -> np.ndarray:
-    """Decode IDX of any type and shape (http://yann.lecun.com/exdb/mnist/)."""
-    kind, axes = content[2:4]
-    start = 4 + 4 * axes
-    if kind not in IDX_TYPES or len(content) < start:
-        raise UserError(f"expected {FORMS}, found none of them")
-    shape = struct.unpack_from(f">{axes}I", content, offset=4)
-    dtype = np.dtype(IDX_TYPES[kind])
-    expected = start + math.prod(shape) * dtype.itemsize
-    if len(content) != expected:
-        raise UserError(f"expected {expected:,} bytes, as its header says, found {len(content):,}")
-    return np.frombuffer(content, dtype, offset=start).reshape(shape)
 
 
 def read_parquet(content: bytes) -> pd.DataFrame:

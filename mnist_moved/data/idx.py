@@ -30,6 +30,7 @@ class Digits(NamedTuple):
     labels: np.ndarray
 
 
+IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 MAGIC = {2051: (SIDE, SIDE), 2049: ()}  # uint8 images, uint8 labels: the shape of one of them
 
 REMEDY = "Run `dvc repro download` to fetch it again."
@@ -108,10 +109,21 @@ def from_idx(content: bytes) -> np.ndarray:
     n, *shape = struct.unpack_from(f">{offset // 4 - 1}I", content, offset=4)
     if tuple(shape) != MAGIC[magic] or n == 0:
         raise ValueError(f"expected one or more of shape {MAGIC[magic]}, found {n} of {tuple(shape)}")
-    expected = offset + n * math.prod(shape)
+    return from_any_idx(content)
+
+
+def from_any_idx(content: bytes) -> np.ndarray:
+    """Decode IDX of any type and shape; ValueError if the content is not what its header announces."""
+    kind, axes = content[2:4]
+    start = 4 + 4 * axes
+    if kind not in IDX_TYPES or len(content) < start:
+        raise ValueError("expected an IDX header, found none")
+    shape = struct.unpack_from(f">{axes}I", content, offset=4)
+    dtype = np.dtype(IDX_TYPES[kind])
+    expected = start + math.prod(shape) * dtype.itemsize
     if len(content) != expected:
         raise ValueError(f"expected {expected} bytes, as its header says, found {len(content)}")
-    return np.frombuffer(content, np.uint8, offset=offset).reshape(n, *shape)
+    return np.frombuffer(content, dtype, offset=start).reshape(shape)
 
 
 def to_idx(array: np.ndarray) -> bytes:
