@@ -14,7 +14,7 @@ import time
 import pandas as pd
 from tqdm import tqdm
 
-from benchmarks.tables import RACE, table_of_seconds
+from benchmarks.tables import CPU, RACE, WALL, table_of_seconds
 from mnist_moved.command import make_parser, run
 from mnist_moved.data.idx import Digits, load_split
 from mnist_moved.files import write_table
@@ -40,7 +40,7 @@ def race(contestants: dict[str, Train], seed: int, training: Digits, test: Digit
             if (epoch := next(epochs, None)) is None:
                 del running[name]
                 continue
-            spent = {"wall_seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
+            spent = {WALL: time.perf_counter() - wall, CPU: time.process_time() - cpu}
             accuracy = (predict(epoch.network, test.images).argmax(axis=1) == test.labels).mean()
             parameters = epoch.network.count_params()
             rows.append({"setting": name, "seed": seed, "parameters": parameters} | spent)

@@ -15,7 +15,6 @@ leaves open whether there is one; "same within 0.5 points" is said if the whole 
 each perturbation, at what strength either side breaks.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 
 import matplotlib
@@ -24,7 +23,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mnist_moved.command import UserError, make_parser, run
-from mnist_moved.evaluation.breaking import breaking_points, mean_in_words
+from mnist_moved.evaluation.breaking import mean_in_words
 from mnist_moved.evaluation.comparison import compare, compare_runs
 from mnist_moved.evaluation.metrics import SEEN, UNSEEN
 from mnist_moved.evaluation.runs import WORKSPACE, Run, read_runs
@@ -153,22 +152,6 @@ def breaking_as_text(curves: Pairs, limit: float) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(columns=f"below {limit:.0%} from")
 
 
-def as_json(before: str, after: str, table: pd.DataFrame, curves: Pairs, limit: float) -> str:
-    """All that is said in words, in numbers: accuracies as shares, and breaking points run by run, null where
-    a run does not break."""
-    breaking = {
-        perturbation: {"strength": strength}
-        | {
-            side: [breaking_points(run, limit)[perturbation] for run in runs]
-            for side, runs in zip(SIDES, sides, strict=True)
-        }
-        for (perturbation, strength), sides in curves.items()
-    }
-    test_sets = json.loads(table.to_json(orient="index", double_precision=6))
-    told = {"before": before, "after": after, "test_sets": test_sets, "breaking_points": breaking}
-    return json.dumps(told, indent=2, allow_nan=False)
-
-
 def left_out(before: list[Run], after: list[Run], compared: pd.Index) -> Iterator[str]:
     """Say which test sets are not compared, and why."""
     runs = [[set(run.test_sets.index) for run in side] for side in (before, after)]
@@ -193,9 +176,7 @@ def main() -> None:
     )
     parser.add_argument("after", nargs="?", default=WORKSPACE, help="another; by default the workspace")
     parser.add_argument("--figure", metavar="PNG", help="also draw the comparison into this file")
-    forms = parser.add_mutually_exclusive_group()
-    forms.add_argument("--md", action="store_true", help="print Markdown, as for a pull request")
-    forms.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument("--md", action="store_true", help="print Markdown, as for a pull request")
     arguments = parser.parse_args()
     if arguments.figure and not arguments.figure.endswith(".png"):
         parser.error(f"--figure: expected a name that ends in .png, found {arguments.figure}")
@@ -215,9 +196,6 @@ def main() -> None:
             figure.savefig(partial, dpi=150, metadata={"Software": None})
     curves = common_curves(before, after)
     limit = load_params().evaluate.breaking_accuracy if curves else 0
-    if arguments.json:
-        print(as_json(*names, table, curves, limit))
-        return
     tables = [as_text(table), *([breaking_as_text(curves, limit)] if curves else [])]
     if arguments.md:
         sets, *breaking = (each.rename_axis(each.columns.name).to_markdown() for each in tables)

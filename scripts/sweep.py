@@ -11,6 +11,7 @@ the name of its setting and its seed, augment-false-s42.
 """
 
 import argparse
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import indent
@@ -22,7 +23,6 @@ from tqdm import tqdm
 from mnist_moved import git
 from mnist_moved.command import UserError, make_parser, run
 from mnist_moved.files import whole_file
-from mnist_moved.networks.stopwatch import find_seconds
 from mnist_moved.paths import CURVES, PARAMS, TEST_SETS, curves_of
 from mnist_moved.report.figures import STYLE
 from mnist_moved.sweeps import cluster, repository
@@ -115,10 +115,9 @@ def run_missing(trials: list[Trial], total: int, commit: str, arguments: argpars
                 failed.append(trial.name)
                 tqdm.write(f"{trial.name} failed:\n{indent(str(error), '    ')}")
                 continue
-            if seconds := find_seconds(outcome.log):
-                repository.note(commit, trial.name, seconds)
             bar.update()
-            tqdm.write(f"{trial.name}: {seconds or 'trained before'}, on {outcome.host}")
+            trained = re.search("^trained in .+$", outcome.log, re.MULTILINE)
+            tqdm.write(f"{trial.name}: {trained[0] if trained else 'trained before'}, on {outcome.host}")
     return failed
 
 
@@ -138,11 +137,11 @@ def locked_packages() -> list[str]:
 
 def collect(trials: list[Trial], commit: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The tables of test sets and of points of all trials that have an experiment on this commit."""
-    found, noted = experiments_on(commit), repository.noted(commit)
+    found = experiments_on(commit)
     done = [trial for trial in trials if trial.name in found]
     commits = [found[trial.name] for trial in done]
     test_sets, curves = git.read(commits, TEST_SETS), git.read(commits, CURVES)
-    rows = [rows_of(trial, text, noted.get(trial.name)) for trial, text in zip(done, test_sets, strict=True)]
+    rows = [rows_of(trial, text) for trial, text in zip(done, test_sets, strict=True)]
     points = [points_of(trial, text) for trial, text in zip(done, curves, strict=True)]
     return (pd.concat(rows), pd.concat(points)) if rows else (pd.DataFrame(), pd.DataFrame())
 

@@ -380,7 +380,6 @@ def test_the_table_has_what_each_experiment_measured(swept):
             row = table.loc[f"{setting}-s{seed}"]
             assert row["accuracy"] == pytest.approx(accuracy + seed / 10000)
             assert (row["setting"], row["seed"]) == (setting, seed)
-            assert (row["wall_seconds"], row["cpu_seconds"]) == (2, 3)
     assert {*pd.read_csv(swept / "sweep-curves.csv")["experiment"]} == {*table.index}
 
 

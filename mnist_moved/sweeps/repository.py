@@ -10,9 +10,6 @@ from dvc.repo import Repo
 from mnist_moved.command import UserError
 from mnist_moved.files import whole_file
 from mnist_moved.git import git, head, top_folder
-from mnist_moved.networks.stopwatch import Seconds
-
-SECONDS = Path(".dvc/tmp/sweeps.csv")
 
 
 def clean_commit(but: Iterable[str | Path]) -> str:
@@ -81,17 +78,3 @@ def adopt(bundle: bytes, objects: Mapping[str, bytes], into: Path) -> None:
     commit, ref = header.decode().splitlines()[-1].split()
     git("unpack-objects", "-q", stdin=pack)
     git("update-ref", ref, commit, "")  # "": only if there is none of that name yet
-
-
-def note(commit: str, name: str, seconds: Seconds) -> None:
-    """Remember on this machine, in DVC's own notes, how long the training of an experiment took."""
-    SECONDS.parent.mkdir(exist_ok=True)
-    with open(SECONDS, "a", encoding="utf-8") as file:
-        file.write(f"{commit},{name},{seconds.wall},{seconds.cpu}\n")
-
-
-def noted(commit: str) -> dict[str, Seconds]:
-    """How long the training of each experiment on this commit took, where that is known."""
-    lines = SECONDS.read_text(encoding="utf-8").splitlines() if SECONDS.exists() else []
-    rows = [line.split(",") for line in lines]
-    return {name: Seconds(float(wall), float(cpu)) for of, name, wall, cpu in rows if of == commit}

@@ -10,21 +10,18 @@ from matplotlib.ticker import PercentFormatter
 
 from mnist_moved.data.test_sets import CLEAN, HEADLINE
 from mnist_moved.evaluation.metrics import SEEN, UNSEEN
-from mnist_moved.networks.stopwatch import Seconds
 from mnist_moved.report.figures import BLUE, GREY, ORANGE, RED, subplots
 from mnist_moved.report.wording import words
 from mnist_moved.sweeps.settings import Trial
 
 COLUMNS = ["test_set", "perturbation", "group", "images_digest", "count", "accuracy"]  # of test_sets.csv
 POINTS = ["perturbation", "strength", "value", "images_digest", "count", "accuracy"]  # of curves.csv
-WALL, CPU = "wall_seconds", "cpu_seconds"  # of training
 COLOURS = [BLUE, ORANGE, RED, GREY, "#009E73", "#CC79A7", "#56B4E9", "black"]  # Okabe and Ito 2008
 
 
-def rows_of(trial: Trial, test_sets: str, seconds: Seconds | None) -> pd.DataFrame:
+def rows_of(trial: Trial, test_sets: str) -> pd.DataFrame:
     """The rows of one trial, a test set each; test_sets: the text of its test_sets.csv."""
-    wall, cpu = seconds or (None, None)
-    return _labelled(trial, test_sets, COLUMNS).assign(**{WALL: wall, CPU: cpu})
+    return _labelled(trial, test_sets, COLUMNS)
 
 
 def points_of(trial: Trial, curves: str) -> pd.DataFrame:
@@ -42,7 +39,7 @@ def _labelled(trial: Trial, table: str, columns: list[str]) -> pd.DataFrame:
 
 def by_trial(table: pd.DataFrame) -> pd.DataFrame:
     """A row a trial, by setting and seed: accuracy on the two main test sets, the mean of each group and the
-    worst of both, and seconds of training."""
+    worst of both."""
     return table.groupby(["setting", "seed"], sort=False).apply(_account, include_groups=False)
 
 
@@ -56,8 +53,6 @@ def _account(rows: pd.DataFrame) -> pd.Series:
             SEEN: accuracy[group == SEEN].mean(),
             UNSEEN: accuracy[group == UNSEEN].mean(),
             "worst": accuracy[group.isin([SEEN, UNSEEN])].min(),
-            WALL: rows[WALL].iloc[0],
-            CPU: rows[CPU].iloc[0],
         }
     )
 
@@ -66,9 +61,8 @@ def describe(table: pd.DataFrame) -> str:
     """A line a setting: means ± standard deviations over the seeds, accuracies in percent."""
     lines = {}
     for setting, trials in by_trial(table).groupby("setting", sort=False):
-        accuracies = {name: spread(100 * trials[name], 2) for name in trials.columns.drop([WALL, CPU])}
-        seconds = {"training, s": spread(trials[WALL], 1), "CPU s": spread(trials[CPU], 1)}
-        lines[setting] = {"seeds": len(trials), **accuracies, **seconds}
+        accuracies = {name: spread(100 * trials[name], 2) for name in trials}
+        lines[setting] = {"seeds": len(trials), **accuracies}
     return pd.DataFrame.from_dict(lines, orient="index").to_string()
 
 
