@@ -49,7 +49,7 @@ class SourceEntry(Section):
         return self
 
 
-class Arrays(Section):
+class ExternalData(Section):
     """A file or a folder of arrays, where its labels are, and how it is laid out; None: to be found out."""
 
     source: Annotated[str, Field(min_length=1)]
@@ -60,19 +60,19 @@ class Arrays(Section):
     fit: Literal[BOX, CANVAS] | None = None
 
     @model_validator(mode="after")
-    def _levels_differ(self) -> "Arrays":
+    def _levels_differ(self) -> "ExternalData":
         if self.levels and self.levels[0] == self.levels[1]:
             raise ValueError(f"levels: got {self.levels}; allowed: two that differ")
         return self
 
 
-class ExternalSet(Arrays):
+class ExternalSet(ExternalData):
     """A test set that is no part of the data set."""
 
     split: Literal["train", "test"] = "test"
 
 
-class OwnDataset(Arrays):
+class OwnDataset(ExternalData):
     """A data set of the user's own, to train and to test on."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]

@@ -14,6 +14,7 @@ How a network is fed, such as which scale of grey it was trained on, is found ou
 import argparse
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import matplotlib
@@ -30,13 +31,14 @@ from mnist_moved.evaluation.leaderboard import add_row, identity, read_leaderboa
 from mnist_moved.evaluation.metrics import SEEN, UNSEEN, Results, evaluate
 from mnist_moved.files import whole_file, write_table
 from mnist_moved.networks import Classify
-from mnist_moved.networks.external import FEEDINGS, SCALES, ExternalNetwork, load_external
+from mnist_moved.networks.external import FEEDINGS, SCALES, TURNS, ExternalNetwork, load_external
 from mnist_moved.params import Params, load_params
 from mnist_moved.paths import CURVES, PERTURBED, RAW, TABLES, TEST_SETS, baseline_of
 from mnist_moved.report import figures as draw
 from mnist_moved.report.wording import with_unit
 
 QUICK = 2000  # digits of each test set with --quick
+TURNED = "', '".join(filter(None, TURNS))
 
 
 def read_arguments() -> argparse.Namespace:
@@ -46,11 +48,8 @@ def read_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--scale",
-        choices=FEEDINGS,
-        metavar="SCALE",
-        help="of grey, on which the networks were trained: "
-        + ", ".join(SCALES)
-        + "; each also with ', black on white', ', transposed' or both behind it",
+        help=f"of grey, on which the networks were trained: {', '.join(SCALES)}; each also with one of these"
+        f" behind it: '{TURNED}'",
     )
     parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} digits of each test set, no curves")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to keep tables and figures")
@@ -58,8 +57,11 @@ def read_arguments() -> argparse.Namespace:
         "--leaderboard", type=Path, metavar="CSV", help="a table to which to add a row a network"
     )
     arguments = parser.parse_args()
-    if len({path.stem for path in arguments.files}) < len(arguments.files) and arguments.out:
-        parser.error("--out: expected files of different names, as each gets a folder of its name")
+    kept = arguments.out or arguments.leaderboard
+    if kept and len({path.stem for path in arguments.files}) < len(arguments.files):
+        parser.error(f"{kept}: expected files of different names, as each gets a folder or a row of its name")
+    if arguments.scale and arguments.scale not in FEEDINGS:
+        parser.error(f"--scale: expected one of those that --help lists, found {arguments.scale}")
     if arguments.quick and (arguments.out or arguments.leaderboard):
         parser.error("--quick: prints a table and keeps none; leave out --out and --leaderboard")
     return arguments
@@ -161,6 +163,7 @@ def estimate(network: ExternalNetwork, test_sets: dict[str, TestSet], params: Pa
 
 def main() -> None:
     arguments = read_arguments()
+    warnings.simplefilter("ignore")  # of Keras, to whoever made a network
     params, dataset = load_params(), read_dataset()
     count, limit = params.train.validation_digits, params.evaluate.breaking_accuracy
     known = evaluation_digits(RAW, "validation", count)
@@ -194,7 +197,6 @@ def main() -> None:
         print(f"\n{describe(path.name, results, ours, limit)}\n", flush=True)
     if failed:
         sys.exit(f"error: {failed} of {len(arguments.files)} files were not measured, for the reasons above")
-    print(baseline.describe())
 
 
 if __name__ == "__main__":

@@ -90,6 +90,12 @@ def test_a_file_that_is_no_network_keeps_no_other_from_being_measured(evaluate, 
     assert float(row[3].rstrip("%")) == pytest.approx(100 * account["baseline_accuracy"], abs=3)
 
 
+@pytest.mark.parametrize("option", ["--out", "--leaderboard"])
+def test_two_networks_of_one_name_are_not_kept_in_one_place(evaluate, tmp_path, option):
+    with pytest.raises(SystemExit, match="2"):
+        evaluate("one/my.h5", "other/my.h5", option, tmp_path)
+
+
 def test_a_quick_look_keeps_nothing(evaluate, tmp_path):
     with pytest.raises(SystemExit):
         evaluate(tmp_path / "my.h5", "--quick", "--out", tmp_path)

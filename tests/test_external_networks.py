@@ -12,8 +12,8 @@ from scipy.special import softmax
 
 from mnist_moved.command import UserError
 from mnist_moved.data.idx import Digits
-from mnist_moved.networks.external import FEEDINGS, SCALES, fits, load_external
-from mnist_moved.networks.formats import LEFT_OVER, as_keras_3, open_network
+from mnist_moved.networks.external import FEEDINGS, SCALES, fits, load_external, reading_of
+from mnist_moved.networks.formats import LEFT_OVER, as_keras_3, open_network, ten_numbers
 from mnist_moved.networks.quiet_keras import keras, tensorflow
 from mnist_moved.networks.saving import load_network, predict
 from mnist_moved.paths import baseline_of
@@ -94,6 +94,10 @@ def test_what_a_network_is_fed_with_is_what_its_name_says():
     assert (fed[0, 5, 3], fed[0, 3, 5]) == pytest.approx((55 / 255, 1))
     assert FEEDINGS["length 1"](image).sum() == 1
     assert FEEDINGS["length 1"](image * 0).sum() == 0  # a blank image stays one
+    columns, own = (FEEDINGS[name](IMAGES) for name in ("columns of length 1", "each standardised"))
+    np.testing.assert_allclose(columns, keras.utils.normalize(IMAGES, axis=1), atol=1e-6)
+    expected = tensorflow.image.per_image_standardization(IMAGES[..., None])[..., 0]
+    np.testing.assert_allclose(own, expected, atol=1e-4)
     assert [*FEEDINGS["0 or 1"](np.uint8([[[127, 128]]])).flat] == [0, 1]
 
 
@@ -139,6 +143,23 @@ def test_what_it_returns_becomes_probabilities(tmp_path, end, kind, expected):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_numbers_near_0_and_1_are_no_logits():
+    """As of a network that was trained with squared errors."""
+    outputs = np.eye(10)[LABELS] + RNG.normal(0, 0.05, (60, 10))
+    to_probabilities, kind = reading_of({"0 to 1": outputs, "0 to 255": 255 * outputs}, LABELS)
+    assert kind == "numbers near 0 and 1"
+    found = to_probabilities(outputs)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert found.max(axis=1).mean() > 0.8
+    assert reading_of({"0 to 1": 10 * outputs}, LABELS)[1] == "logits"
+
+
+def test_a_scale_that_its_input_cannot_have_had_is_refused(tmp_path):
+    path = in_keras(tmp_path / "lines.keras")
+    with pytest.raises(UserError, match=r"lines\.keras: --scale: expected .* found 0 to 1, enlarged"):
+        load_external(path, DIGITS, "0 to 1, enlarged")
+
+
 def test_a_logarithm_of_zero_is_no_fault(tmp_path):
     path = in_keras(tmp_path / "lines.keras", bias=-np.inf)
     assert load_external(path, DIGITS).predict(IMAGES)[:, 0].max() == 0
@@ -178,8 +199,9 @@ def rewritten(layer):
 @pytest.mark.parametrize(
     "first", [layers.Reshape((28, 28, 1)), layers.Conv2D(1, 1, kernel_initializer="ones")]
 )
-@pytest.mark.parametrize("form", ["h5", "keras"])
+@pytest.mark.parametrize("form", ["h5", "keras", "hdf5"])
 def test_a_sequential_of_keras_2_has_no_input_layer(tmp_path, form, first):
+    """And was a bare list of layers once (hdf5)."""
     shape = (28, 28, 1) if first.name.startswith("conv") else (28, 28)
     path = in_keras(
         tmp_path / f"new.{form}",
@@ -193,9 +215,9 @@ def test_a_sequential_of_keras_2_has_no_input_layer(tmp_path, form, first):
         _, first, *rest = config["config"]["layers"]
         first["config"]["batch_input_shape"] = [None, *shape]
         config["config"]["layers"] = [first, *map(rewritten, rest)]
-        return json.dumps(config)
+        return json.dumps(config | ({"config": config["config"]["layers"]} if form == "hdf5" else {}))
 
-    if form == "h5":
+    if form != "keras":
         old.write_bytes(path.read_bytes())
         with h5py.File(old, "r+") as file:
             file.attrs["model_config"] = rewrite(json.loads(file.attrs["model_config"]))
@@ -207,6 +229,27 @@ def test_a_sequential_of_keras_2_has_no_input_layer(tmp_path, form, first):
     network = load_external(old, DIGITS)
     assert ", 0 to 1, to logits; 90.0% of" in network.description
     np.testing.assert_allclose(network.predict(IMAGES), PROBABILITIES, atol=1e-4)
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+def test_keras_2_counted_the_calls_of_a_network_within_a_network_from_1(tmp_path, calls):
+    images, dense = keras.Input((28, 28)), layers.Dense(10)
+    inner = keras.Sequential([keras.Input((28, 28)), layers.Flatten()], name="inner")
+    keras.Model(images, dense(inner(images))).save(tmp_path / "new.h5")
+    with h5py.File(tmp_path / "new.h5", "r+") as file:
+        config = file.attrs["model_config"]
+        assert '["inner", 0, 0]' in config
+        file.attrs["model_config"] = config.replace('["inner", 0, 0]', f'["inner", {calls}, 0]')
+    expected = dense(IMAGES.reshape(60, 784).astype("float32"))
+    np.testing.assert_allclose(open_network(tmp_path / "new.h5").outputs(IMAGES), expected, rtol=1e-4)
+
+
+def test_a_layer_within_a_layer_of_keras_2_has_no_module():
+    config = layers.Bidirectional(layers.GRU(1), name="both").get_config()
+    for key in ("layer", "backward_layer"):
+        del config[key]["module"]
+    read = as_keras_3({"class_name": "Bidirectional", "config": config})["config"]
+    assert layers.Bidirectional.from_config(read).forward_layer.units == 1
 
 
 def test_a_functional_model_of_keras_2_was_in_a_module_of_another_name(tmp_path):
@@ -292,6 +335,11 @@ def test_of_the_two_outputs_of_converted_models_the_probabilities_are_taken(tmp_
     network = load_external(tmp_path / "lines.onnx", DIGITS)
     assert network.description.startswith("images (n, 784), 0 to 1, to probabilities; 90.0%")
     np.testing.assert_allclose(network.predict(IMAGES), PROBABILITIES, atol=1e-5)
+
+
+def test_each_class_may_have_an_output_of_its_own():
+    columns = [column[:, None] for column in PROBABILITIES.astype("float32").T]
+    np.testing.assert_array_equal(ten_numbers([LABELS, *columns]), np.hstack(columns))
 
 
 def test_a_litert_file_is_known_with_labels_zipped_up_behind_it(tmp_path):
@@ -389,6 +437,12 @@ def colours(path):
     in_onnx(path, (3, 28, 28), weights=np.tile(WEIGHTS, (3, 1)))
 
 
+def shapeless(path):
+    model = onnx.load(in_onnx(path))
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    onnx.save(model, path)
+
+
 @pytest.mark.parametrize(
     ("name", "make", "found"),
     [
@@ -400,7 +454,7 @@ def colours(path):
         (
             "weights.h5",
             lambda path: lines().save_weights(f"{path}.weights.h5") or rename(path),
-            "without the",
+            r"its weights alone\. .*load_weights",
         ),
         ("empty.h5", lambda path: path.touch(), "found an empty file"),
         ("notebook.h5", lambda path: path.write_text('{"cells": []}'), "found JSON"),
@@ -411,10 +465,15 @@ def colours(path):
         ("max.onnx", most, r"an output of shape \(2,\) for two images; take off an ArgMax at its end"),
         ("e.keras", lambda path: in_keras(path, classes=11), r"found an output of shape \(2, 11\)"),
         ("f.keras", two_inputs, "expected one input, found 2"),
-        ("g.keras", lambda path: in_keras(path, bias=np.nan), "found numbers that are not finite"),
-        ("cut.tflite", lambda path: path.write_bytes(b"0000TFL3"), "expected a LiteRT file"),
-        ("h.onnx", cut, "expected a file that ONNX Runtime runs"),
+        ("g.keras", lambda path: in_keras(path, bias=np.nan), "found some that are no number"),
+        (
+            "cut.tflite",
+            lambda path: path.write_bytes(b"0000TFL3"),
+            "expected a whole file that LiteRT reads; .* Fetch it again",
+        ),
+        ("h.onnx", cut, "expected a whole file that ONNX Runtime reads"),
         ("i.onnx", lambda path: in_onnx(path, inputs=2), "expected one input, found 2"),
+        ("shapeless.onnx", shapeless, "found one without a shape"),
         ("j.onnx", colours, r"found an input of shape \(3, 28, 28\)"),
         ("k.onnx", lambda path: in_onnx(path, dtype="bool"), r"an input of type .*, found tensor\(bool\)"),
         (

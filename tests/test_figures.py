@@ -160,16 +160,16 @@ def test_curves_say_how_far_each_network_holds_out_and_run_from_mild_to_strong()
     curves, bounds = pd.concat([rising, falling]), {"reposition": {"canvas": [28, 96]}}
     figure = draw.draw_curves(curves, 0.95, images | others, bounds, without)
     found = said(figure)
-    assert "holds out longer than the baseline against 2 of 2 perturbations" in found
+    assert "below it later than one run of the baseline does, for 2 of 2" in found
     stated = {"77", "baseline 30.8", "beyond 0.5", "baseline at once", "canvas, pixels", "photons"}
-    assert stated | {"trained on", "augmentation off"} <= {*found.split("\n")}
+    assert stated | {"trained on", "not augmented, mean of seeds"} <= {*found.split("\n")}
     assert [ax.xaxis_inverted() for ax in figure.axes] == [False, True]
     assert [ax.get_xscale() for ax in figure.axes] == ["linear", "log"]
     # A single curve, of a network that was not trained on any.
     alone = said(draw.draw_curves(rising.assign(accuracy=0.5), 0.95, images))
-    assert "holds out longer than the baseline against 0 of 1 perturbations" in alone
+    assert "below it later than one run of the baseline does, for 0 of 1" in alone
     assert "trained on" not in alone
-    assert "augmentation off" not in alone
+    assert "not augmented, mean of seeds" not in alone
 
 
 def test_reliability_tells_how_sure_it_is_of_every_test_set_and_of_which_most_wrongly():

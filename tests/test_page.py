@@ -138,7 +138,7 @@ def test_it_says_where_each_network_breaks_and_how_sure_that_is():
 def test_an_external_test_set_is_told_apart():
     page = written({"repositioned": SEEN, "other_writers": EXTERNAL}, count=1797)
     assert "on 1 perturbed copies of them, and on 1,797 digits that are no part of MNIST (<em>other w" in page
-    assert "<em>Other writers</em>: 1,797 digits that are no part of MNIST, but which scikit-learn c" in page
+    assert "<em>Other writers</em>: 1,797 digits that are no part of MNIST, but which scikit-learn h" in page
     assert "Of all 1 perturbed test sets, <em>repositioned</em> is the hardest" in page
     page = written({"repositioned": SEEN, "own_pictures": EXTERNAL}, count=12, source="data/own")
     assert "<em>Own pictures</em>: 12 digits that are no part of MNIST, in <code>data/own</code>, br" in page
@@ -168,6 +168,9 @@ def test_of_validation_digits_it_says_so_and_claims_nothing_of_the_test_set():
     assert not re.search("(MNIST|Repositioned|repositioned) test|test digits", rest)
 
 
+CELLS = {"baseline": 0.9, "baseline_augmented": 0.8, "no_augmentation": 0.6, "default": 0.8}
+
+
 def test_beside_the_run_stand_the_seeds_of_a_sweep_on_the_same_images():
     groups = {"repositioned": SEEN, "fog": UNSEEN, "edges": UNSEEN}
     default = swept("default", clean=[0.9, 0.92], repositioned=[0.8, 0.8], fog=[0.5, 0.7], edges=[0.3, 0.3])
@@ -175,18 +178,34 @@ def test_beside_the_run_stand_the_seeds_of_a_sweep_on_the_same_images():
     left_out = swept("baseline", "of another set", clean=[0, 0]), swept("not_compared", clean=[0, 0])
     page = written(groups, sweep=pd.concat([default, off, *left_out]))
     table = rows(page)
-    assert table["default 2 seeds", 4] == ["91.00 ± 1.41%", "80.00 ± 0.00%", "45.00 ± 7.07%"]
-    assert table["no augmentation 2 seeds", 4] == ["60.00 ± 0.00%", "", ""]
-    assert table["fog", 9][-2:] == ["60.00 ± 14.14%", "10.00 ± 0.00%"]
+    assert table["This network, augmented 2 seeds", 4] == ["91.00 ± 1.41%", "80.00 ± 0.00%", "45.00 ± 7.07%"]
+    assert table["This network, not augmented 2 seeds", 4] == ["60.00 ± 0.00%", "", ""]
+    assert table["fog", 9][-2:] == ["10.00 ± 0.00%", "60.00 ± 14.14%"]
     assert {name for name, _ in table if name.endswith(" seeds")} == {
-        "default 2 seeds",
-        "no augmentation 2 seeds",
+        "This network, augmented 2 seeds",
+        "This network, not augmented 2 seeds",
     }
-    assert "This run is one of them" not in page
+    assert "is much like" not in page
+    assert not re.search("This run is one of|Over the seeds", page)
     assert "over seeds" not in written(groups)
     # The very accuracies of this run.
     sweep = swept("default", clean=[0.8, 0.9], repositioned=[0.9, 0.9])
-    assert "This run is one of them, <em>default-s1</em>" in written({"repositioned": SEEN}, sweep=sweep)
+    assert "This run is one of that sweep, <em>default-s1</em>" in written(
+        {"repositioned": SEEN}, sweep=sweep
+    )
+
+    kin = {"random_filter": {"probability": 0.1, "gain": [1, 5]}}
+    assert "<em>edges</em> is much like <em>random filter</em>" in written(groups, augmentation=kin)
+    # Network by augmentation.
+    cells = {name: swept(name, clean=[each] * 2, repositioned=[each / 2] * 2) for name, each in CELLS.items()}
+    page = written({"repositioned": SEEN}, sweep=pd.concat(cells.values()))
+    assert (
+        "classifies 45.0% of the moved and shrunk digits correctly, 40.0% if augmented; this network 30.0%"
+        in page
+    )
+    assert "costs the baseline 10.0 percentage points and this network -20.0." in page
+    other = pd.concat(cells.values()).replace({"test_set": {"repositioned": "moved otherwise"}})
+    assert "Over the seeds" not in written({"repositioned": SEEN}, sweep=other)
 
 
 def test_the_page_forbids_itself_scripts_and_hosts_and_names_cannot_smuggle_markup_in():

@@ -148,6 +148,7 @@ def test_the_commands_of_the_readme_work_in_a_folder_of_a_larger_repository(part
     assert not re.search(r"^\?\?|\.\./", part.run("git status --short").stdout, re.MULTILINE)
 
 
+@pytest.mark.nightly
 def test_the_way_back_to_the_last_commit_needs_no_cache(finished, project):
     pages = [(ROOT / page).read_text() for page in ("README.md", "docs/yours.md")]
     [[way], [same]] = [re.findall("^(git checkout .*dvc .*?)  +#", page, re.MULTILINE) for page in pages]
@@ -164,6 +165,7 @@ def test_the_way_back_to_the_last_commit_needs_no_cache(finished, project):
     assert project.run("git status --short").stdout == ""
 
 
+@pytest.mark.nightly
 def test_a_merge_in_conflict_ends_as_the_docs_say_with_what_both_sides_changed(project):
     [block] = re.findall(
         r"## Two branches.*?```sh\n(.*?)```", (ROOT / "docs/yours.md").read_text(), re.DOTALL

@@ -1,6 +1,6 @@
 """External networks, trained by others: how they are fed and what they return is found out by trying."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp, softmax
 from sklearn.metrics import confusion_matrix
+from tqdm import tqdm
 
 from mnist_moved.command import UserError
 from mnist_moved.data.idx import CLASSES, SIDE, Digits
@@ -26,9 +27,12 @@ SCALES: dict[str, Feeding] = {
     "-1 to 1": lambda images: images / 127.5 - 1,
     "-0.5 to 0.5": lambda images: images / 255 - 0.5,
     "standardised": lambda images: (images / 255 - 0.1307) / 0.3081,  # by mean and deviation of MNIST
+    "each standardised": lambda images: standardised(images),  # by its own
     "0 or 1": lambda images: 1.0 * (images > 127),
-    "length 1": lambda images: images / np.maximum(np.linalg.norm(images, axis=(1, 2), keepdims=True), 1),
+    "length 1": lambda images: by_length(images, (1, 2)),
+    "columns of length 1": lambda images: by_length(images, 1),  # as keras.utils.normalize(images, axis=1)
 }
+RARE = ("each standardised", "0 or 1", "length 1", "columns of length 1")
 ENLARGED, LARGE = ", enlarged", 32
 # And how it turned the image. An input of 32 x 32 may have been enlarged to; else there are zeros around it.
 TURNS: dict[str, Feeding] = {
@@ -38,6 +42,15 @@ TURNS: dict[str, Feeding] = {
     ", transposed, black on white": lambda images: 255 - images.swapaxes(1, 2),
     ENLARGED: lambda images: enlarge(images),
 }
+
+
+def standardised(images: np.ndarray) -> np.ndarray:
+    mean, deviation = (of(images, axis=(1, 2), keepdims=True) for of in (np.mean, np.std))
+    return (images - mean) / np.maximum(deviation, 1)
+
+
+def by_length(images: np.ndarray, axes: int | tuple[int, ...]) -> np.ndarray:
+    return images / np.maximum(np.linalg.norm(images, axis=axes, keepdims=True), 1)
 
 
 def enlarge(images: np.ndarray) -> np.ndarray:
@@ -93,29 +106,27 @@ def load_external(path: Path, digits: Digits, feeding: str | None = None) -> Ext
     digits: of no test set, such as validation digits; feeding: one of FEEDINGS, or None to find it out.
     Raises UserError if the file is no such network, or if it reads fewer than half of the digits.
     """
-    opened, digits = open_network(path), Digits(*(array[:ENOUGH] for array in digits))
-    layout = layout_of(path, opened, digits.images[:2])
-    ask = partial(ask_network, opened, layout)
-    possible = [name for name in FEEDINGS if fits(name, opened, layout, digits.images)]
-    usual = [name for name in possible if name in SCALES or name.endswith(ENLARGED)]
-    outputs = outputs_of(path, ask, digits.images, {*usual, feeding or usual[0]})
-    tried = all_tried(outputs, digits.labels)
-    if not feeding and max((each.accuracy for each in tried), default=0) < WELL:
-        outputs |= outputs_of(path, ask, digits.images, {*possible} - {*usual})
+    try:
+        opened, digits = open_network(path), Digits(*(array[:ENOUGH] for array in digits))
+        layout = layout_of(opened, digits.images[:2])
+        ask = partial(ask_network, opened, layout)
+        outputs = outputs_of(opened, layout, digits, feeding)
         tried = all_tried(outputs, digits.labels)
-    if feeding:
-        tried = [each for each in tried if each.feeding == feeding]
-    if not tried:
-        raise UserError(f"{EXPECTED.format(path)}; found numbers that are not finite")
-    if max(each.accuracy for each in tried) < HALF and not feeding:
-        raise UserError(f"{path}: {unread(tried, digits.labels)}")
+        if feeding:
+            tried = [each for each in tried if each.feeding == feeding]
+        if not tried:
+            raise UserError(f"{EXPECTED}; found numbers that are not finite")
+        if max(each.accuracy for each in tried) < HALF and not feeding:
+            raise UserError(unread(tried, digits.labels))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     chosen, others = choose(tried)
-    to_probabilities, kind = reading_of([*outputs.values()])
+    to_probabilities, kind = reading_of(outputs, digits.labels)
     words = f"images ({', '.join(map(str, ('n', *layout)))}), {chosen.feeding}, to {kind};"
     words += f" {chosen.accuracy:.1%} of {len(digits.labels):,} validation digits are right"
     words += ", which it may have been trained on"
     if others:
-        words += f"; {' and '.join(others)} would do as well (--scale)"
+        words += f"; as good: {' or '.join(map(repr, others))} (--scale)"
     return ExternalNetwork(
         lambda images: finite(to_probabilities(ask(FEEDINGS[chosen.feeding](images))), path),
         words,
@@ -140,38 +151,61 @@ def choose(tried: list[Tried]) -> tuple[Tried, list[str]]:
 
     About as many digits are right as at the best; the loss is about the least, but for being too sure or not
     sure enough; and of these, the loss as it is decides: at 255 times its scale many a network answers the
-    same, and is only too sure. What perturbed digits say was tried, and misled more often.
+    same, and is only too sure. What is RARE is chosen only if nothing else comes close. Perturbed digits
+    could not tell: in fog, many a network does better if it is fed so that was not trained so.
     """
     best = max(each.accuracy for each in tried)
     equal = [each for each in tried if each.accuracy >= best - AS_GOOD]
     least = min(each.calibrated for each in equal)
     close = [each for each in equal if each.calibrated <= CLOSE * least + 1e-6]
-    chosen = min(close, key=lambda each: round(float(each.loss), 4))  # of equal ones the first
+    usual = [each for each in close if not each.feeding.startswith(RARE)] or close
+    chosen = min(usual, key=lambda each: round(float(each.loss), 4))  # of equal ones the first
     return chosen, [each.feeding for each in close if (each.correct != chosen.correct).any()]
 
 
-def outputs_of(path: Path, ask: Predict, images: np.ndarray, feedings: set[str]) -> dict[str, np.ndarray]:
-    """What a network returns for images in each way to feed it, in the order of FEEDINGS; without those in
-    which it returns what is no number."""
-    outputs = {}
-    for name in (name for name in FEEDINGS if name in feedings):
-        try:
-            found = ask(FEEDINGS[name](images))
-        # Any exception: Keras, ONNX Runtime and LiteRT raise a dozen types when an array does not fit.
-        except Exception as error:
-            cannot = f"found that it cannot take them: {reason(error)}"
-            raise UserError(f"{EXPECTED.format(path)}; {cannot}") from None
-        # A logarithm of 0 is minus infinity, and no fault.
-        if not np.isnan(found).any() and np.isfinite(found.max(axis=1)).all():
-            outputs[name] = found
-    return outputs
+def outputs_of(
+    opened: Opened, layout: tuple[int, ...], digits: Digits, feeding: str | None
+) -> dict[str, np.ndarray]:
+    """What a network returns for digits, float (n, 10), by the way to feed it, in the order of FEEDINGS: for
+    the usual ways, as how outputs are read shows in many, and the one that is asked for; for all if none of
+    these does well. Those in which it returns what is no number are left out."""
+    possible = [name for name in FEEDINGS if fits(name, opened, layout, digits.images)]
+    usual = [name for name in possible if name in SCALES or name.endswith(ENLARGED)]
+    if feeding and feeding not in possible:
+        takes = ", ".join(usual) or "0 to 255"
+        raise UserError(
+            f"--scale: expected one that its input can have had, such as {takes}; found {feeding}"
+        )
+
+    def ask(names: Iterable[str]) -> dict[str, np.ndarray]:
+        found = {}
+        for name in tqdm([*names], "how it is fed", unit=" ways", leave=False, disable=None):
+            try:
+                outputs = ask_network(opened, layout, FEEDINGS[name](digits.images))
+            # Any exception: Keras, ONNX Runtime and LiteRT raise a dozen types when an array does not fit.
+            except Exception as error:
+                raise UserError(f"{EXPECTED}; found that it cannot take them: {reason(error)}") from None
+            # A logarithm of 0 is minus infinity, and no fault.
+            if not np.isnan(outputs).any() and np.isfinite(outputs.max(axis=1)).all():
+                found[name] = outputs
+        return found
+
+    outputs = ask(dict.fromkeys([*usual, *([feeding] if feeding else [])]))
+    best = max((accuracy_of(each, digits.labels) for each in outputs.values()), default=0)
+    if best < WELL and not feeding:
+        outputs |= ask(name for name in possible if name not in usual)
+    return {name: outputs[name] for name in FEEDINGS if name in outputs}
+
+
+def accuracy_of(outputs: np.ndarray, labels: np.ndarray) -> float:
+    return (outputs.argmax(axis=1) == labels).mean()
 
 
 def all_tried(outputs: dict[str, np.ndarray], labels: np.ndarray) -> list[Tried]:
     """What came of each way to feed a network; outputs: by its name."""
     if not outputs:
         return []
-    tried, (to_probabilities, _) = [], reading_of([*outputs.values()])
+    tried, (to_probabilities, _) = [], reading_of(outputs, labels)
     for name, found in outputs.items():
         logs = np.log(np.maximum(to_probabilities(found), 1e-15))
         right = logs[np.arange(len(labels)), labels]
@@ -180,27 +214,38 @@ def all_tried(outputs: dict[str, np.ndarray], labels: np.ndarray) -> list[Tried]
     return tried
 
 
-def reading_of(outputs: list[np.ndarray]) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
+def reading_of(
+    outputs: dict[str, np.ndarray], labels: np.ndarray
+) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
     """What makes probabilities of a network's outputs (n, 10), and what those are called.
 
-    outputs: however it was fed, as logits may happen to lie between 0 and 1 in one way.
+    outputs: in each way to feed it, as logits may happen to lie between 0 and 1 in one.
     """
-    if min(each.min() for each in outputs) >= 0 and max(each.max() for each in outputs) <= 1.02:
+    if (
+        min(each.min() for each in outputs.values()) >= 0
+        and max(each.max() for each in outputs.values()) <= 1.02
+    ):
         # Those of quantised networks sum up to 1 within 0.012, those of a sigmoid each to anything.
-        error = max(np.abs(each.sum(axis=1) - 1).max() for each in outputs)
-        kind = "probabilities" if error < 0.02 else "one sigmoid a class"
-        return lambda outputs: outputs / np.maximum(outputs.sum(axis=1, keepdims=True), 1e-15), kind
-    error = max(np.abs(logsumexp(each, axis=1)).max() for each in outputs)
+        error = max(np.abs(each.sum(axis=1) - 1).max() for each in outputs.values())
+        return by_sum, "probabilities" if error < 0.02 else "one sigmoid a class"
+    best = max(outputs.values(), key=lambda each: accuracy_of(each, labels))
+    if all(abs(np.median(each) - 1) < 0.2 for each in (best.max(axis=1), best.sum(axis=1))):
+        return by_sum, "numbers near 0 and 1"  # as trained with squared errors
+    error = max(np.abs(logsumexp(each, axis=1)).max() for each in outputs.values())
     return partial(softmax, axis=1), "logarithms of probabilities" if error < 1e-2 else "logits"
 
 
-EXPECTED = "{}: expected images of 28 x 28 pixels to ten classes"
+def by_sum(outputs: np.ndarray) -> np.ndarray:
+    positive = np.maximum(outputs, 0)
+    return positive / np.maximum(positive.sum(axis=1, keepdims=True), 1e-15)
 
 
-def layout_of(path: Path, opened: Opened, two: np.ndarray) -> tuple[int, ...]:
+EXPECTED = "expected images of 28 x 28 pixels to ten classes"
+
+
+def layout_of(opened: Opened, two: np.ndarray) -> tuple[int, ...]:
     """How a network wants an image to be laid out, one of LAYOUTS; UserError if it is none of them, or if it
     does not return ten numbers. two: images to try it with, uint8 (2, 28, 28)."""
-    expected = EXPECTED.format(path)
     fitting = [
         layout
         for layout in LAYOUTS
@@ -209,7 +254,7 @@ def layout_of(path: Path, opened: Opened, two: np.ndarray) -> tuple[int, ...]:
     ]
     if not fitting:
         free = ", ".join("any" if side is None else str(side) for side in opened.shape)
-        raise UserError(f"{expected}; found an input of shape ({free})")
+        raise UserError(f"{EXPECTED}; found an input of shape ({free})")
     problems = []
     for layout in fitting:
         try:
@@ -220,21 +265,17 @@ def layout_of(path: Path, opened: Opened, two: np.ndarray) -> tuple[int, ...]:
             continue
         if shape == (2, CLASSES):
             return layout
-        end = "; take off an ArgMax at its end" if np.prod(shape) == 2 else ""
+        end = "; take off an ArgMax at its end, if it has one" if np.prod(shape) <= 2 else ""
         problems.append(f"an output of shape {shape} for two images{end}")
-    raise UserError(f"{expected}; found {problems[0]}")
+    raise UserError(f"{EXPECTED}; found {problems[0]}")
 
 
 def ask_network(opened: Opened, layout: tuple[int, ...], inputs: np.ndarray) -> np.ndarray:
     """What it returns for inputs (n, 28, 28), laid out so; on a larger image they lie in the middle of the
     level of their corner, which is paper."""
-    margin = (LARGE - SIDE) // 2
     if LARGE in layout and inputs.shape[1] == SIDE:
-        around = np.broadcast_to(
-            inputs[:, :1, :1], (len(inputs), SIDE + 2 * margin, SIDE + 2 * margin)
-        ).copy()
-        around[:, margin:-margin, margin:-margin] = inputs
-        inputs = around
+        margin, corner = (LARGE - SIDE) // 2, inputs[:, :1, :1]
+        inputs = np.pad(inputs - corner, ((0, 0), (margin, margin), (margin, margin))) + corner
     return opened.outputs(inputs.reshape(-1, *layout))
 
 

@@ -7,9 +7,11 @@ one, which is what PyTorch and scikit-learn save, runs whatever its maker put in
 import json
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 import h5py
@@ -45,19 +47,32 @@ class Opened(NamedTuple):
         missing = -len(inputs) % size if self.batch else 0  # not less than so many either
         padded = np.concatenate([inputs, np.zeros((missing, *inputs.shape[1:]), self.dtype)])
         blocks = [padded[start : start + size] for start in range(0, len(padded), size)]
-        outputs = np.concatenate([np.asarray(self.call(block), "float32") for block in blocks])[: len(inputs)]
+        found = [np.atleast_1d(np.asarray(self.call(block), "float32")) for block in blocks]
+        outputs = np.concatenate(found)[: len(inputs)]
         # A convolution that ends in one pixel keeps its dimensions.
         return outputs.reshape(len(inputs), -1) if outputs.ndim > 2 else outputs
 
 
 def open_network(path: Path) -> Opened:
-    """Open a file by what it holds, whatever it is called; UserError if that is no network, or runs code."""
+    """Open a file by what it holds, whatever it is called; UserError, which does not name it, if that is no
+    network, or runs code."""
     if not path.exists():
-        raise UserError(f"{path}: no such file")
+        raise UserError("no such file")
     form = form_of(path)
     if form not in OPENERS:
-        raise UserError(f"{path}: {CONVERT.get(form, f'expected {EXPECTED}; found {form}')}")
-    return OPENERS[form](path)
+        raise UserError(CONVERT.get(form, f"expected {EXPECTED}; found {form}"))
+    try:
+        return OPENERS[form](path)
+    except ImportError:
+        raise UserError(f"a file of {form}'s {MORE_PACKAGES}") from None
+    except UserError:
+        raise
+    # Any exception: on a damaged file, or a layer that is not its own, each library raises a dozen types.
+    except Exception as error:
+        raise UserError(
+            f"expected a whole file that {LIBRARIES[form]} reads; found that it does not:"
+            f" {reason(error)}. Fetch it again; or, where it was made, export it to ONNX"
+        ) from None
 
 
 def form_of(path: Path) -> str:
@@ -79,8 +94,11 @@ def form_of(path: Path) -> str:
         if "config.json" in names:
             return "Keras"
         return "PyTorch" if any(name.endswith("data.pkl") for name in names) else "a zip archive of others"
-    if start[:1] == b"\x80" and start[1:2] <= b"\x05":  # the opcode PROTO, and a version
-        return "PyTorch" if path.suffix in (".pt", ".pth") else "pickle"
+    pickled = start[:1] == b"\x80" and start[1:2] <= b"\x05"  # the opcode PROTO, and a version
+    if pickled and path.suffix in (".pt", ".pth", ".ckpt", ".bin"):
+        return "PyTorch"
+    if pickled or path.suffix in (".pkl", ".pickle", ".joblib", ".sav"):  # older, or compressed
+        return "pickle"
     if start.lstrip()[:1] == b"{":
         return "TensorFlow.js" if b"modelTopology" in start else "JSON"
     return (
@@ -100,7 +118,8 @@ RUNS_CODE = "such a file can run code, and is not opened"
 # What is found, and what makes one that is expected of it.
 CONVERT = {
     "PyTorch": f"found a file of PyTorch's; {RUNS_CODE}. Where the network was made, built and with its"
-    ' weights: torch.onnx.export(network.eval(), torch.zeros(1, 1, 28, 28), "my.onnx")',
+    ' weights: torch.onnx.export(network.eval(), torch.zeros(1, 1, 28, 28), "my.onnx"), which may need'
+    " pip install onnx onnxscript",
     "pickle": f"found a pickle; {RUNS_CODE}. Where it was made, of a model of scikit-learn's:"
     ' open("my.onnx", "wb").write(skl2onnx.to_onnx(model, images[:1].astype("float32")).SerializeToString())',
     "SavedModel": f"found a SavedModel; {RUNS_CODE}. Convert it:"
@@ -110,9 +129,10 @@ CONVERT = {
 }
 MORE_PACKAGES = "needs more packages: pip install -r requirements-formats.txt"
 WEIGHTS_ONLY = (
-    "found weights without the network that they belong to. Build it as it was trained, and:"
-    ' network.load_weights("FILE"); network.save("my.keras")'
+    "expected a network, found other data, such as its weights alone. Of those, build it as it was trained,"
+    ' and: network.load_weights("FILE"); network.save("my.keras")'
 )
+PLAIN_LAYERS = {*dir(keras.layers)} - {"Lambda"}  # which holds code, and is refused
 # What layers of Keras 2 wrote down and those of Keras 3 do not know.
 LEFT_OVER = {
     "DepthwiseConv2D": {"groups"},
@@ -136,7 +156,7 @@ def open_keras(path: Path) -> Opened:
                     content = json.dumps(as_keras_3(json.loads(content))).encode()
                 other.writestr(name, content)
 
-    return _open_by_keras(path, "network.keras", rewrite)
+    return _open_by_keras("network.keras", rewrite)
 
 
 def open_hdf5(path: Path) -> Opened:
@@ -146,10 +166,10 @@ def open_hdf5(path: Path) -> Opened:
         shutil.copyfile(path, copy)
         with h5py.File(copy, "r+") as file:
             if "model_config" not in file.attrs:
-                raise UserError(f"{path}: {WEIGHTS_ONLY.replace('FILE', path.name)}")
+                raise UserError(WEIGHTS_ONLY.replace("FILE", path.name))
             file.attrs["model_config"] = json.dumps(as_keras_3(json.loads(file.attrs["model_config"])))
 
-    return _open_by_keras(path, "network.h5", rewrite)
+    return _open_by_keras("network.h5", rewrite)
 
 
 def as_keras_3(config: Any) -> Any:
@@ -165,7 +185,8 @@ def as_keras_3(config: Any) -> Any:
         return config
     config, inner = dict(config), config.get("config")
     if config.get("class_name") == "Sequential":
-        inner = inner if isinstance(inner, dict) else {"layers": inner}  # a bare list in early files
+        if isinstance(inner, list):  # until Keras 2.2.2
+            inner = {"name": "sequential", "layers": inner}
         first = inner["layers"][0]
         if first["class_name"] != "InputLayer" and (shape := first["config"].get("batch_input_shape")):
             given = {"class_name": "InputLayer", "config": {"batch_shape": shape, "dtype": "float32"}}
@@ -175,33 +196,48 @@ def as_keras_3(config: Any) -> Any:
         inner = {name: value for name, value in inner.items() if name not in unknown}
         if config.get("class_name") == "BatchNormalization" and isinstance(inner.get("axis"), list):
             [inner["axis"]] = inner["axis"]
+    if config.get("class_name") in ("Functional", "Model"):
+        inner = with_calls_from_0(inner)
     if config.get("class_name") == "Policy":
         return inner["name"]
     if str(config.get("module")).startswith("keras.src.engine"):
         config["module"] = "keras.src.models.functional"
+    elif config.get("class_name") in PLAIN_LAYERS:
+        config.setdefault("module", "keras.layers")
     return {name: as_keras_3(inner if name == "config" else value) for name, value in config.items()}
 
 
-def _open_by_keras(path: Path, name: str, rewrite: Callable[[Path], None]) -> Opened:
-    """Open what Keras reads of the file once it is rewritten under that name; UserError if it is damaged,
-    needs code, or has not one input and one output."""
-    try:
-        with TemporaryDirectory() as folder:
-            rewrite(Path(folder, name))
-            network = keras.saving.load_model(Path(folder, name), compile=False, safe_mode=True)
-        inputs, keys = network.inputs, []
-        if not isinstance(network, keras.Sequential) and isinstance(network.input, dict):
-            keys = [*network.input]
-    except UserError:
-        raise
-    # Any exception: on a damaged file, or a layer that is not Keras's own, Keras raises a dozen types.
-    except Exception as error:
-        raise UserError(
-            f"{path}: expected a file that Keras 3 reads, of its own layers; found that it does not:"
-            f" {reason(error)}. Where the network was made, it may be exported to ONNX"
-        ) from None
-    one_input(path, inputs)
-    [tensor] = inputs
+def with_calls_from_0(config: dict[str, Any]) -> dict[str, Any]:
+    """Number the calls of each network within a network from 0 on, in the configuration of the outer one:
+    Keras 2 counted as a call that one was made."""
+    config = deepcopy(config)
+    for layer in config["layers"]:
+        if "layers" in layer["config"]:
+            its = [call for call in calls(config) if call[0] == layer["name"]]
+            first = min((number for _, number, *_ in its), default=0)
+            for call in its:
+                call[1] -= first
+    return config
+
+
+def calls(config: Any) -> Iterator[list[Any]]:
+    """What goes from one layer to another: the name of a layer, the number of its call and of its output."""
+    if isinstance(config, list) and [type(each) for each in config[:3]] == [str, int, int]:
+        yield config
+    for each in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+        yield from calls(each)
+
+
+def _open_by_keras(name: str, rewrite: Callable[[Path], None]) -> Opened:
+    """Open what Keras reads of a file once it is rewritten under that name."""
+    with TemporaryDirectory() as folder:
+        rewrite(Path(folder, name))
+        network = keras.saving.load_model(Path(folder, name), compile=False, safe_mode=True)
+    if any(np.isnan(each).any() for each in network.get_weights()):
+        raise UserError("expected weights, found some that are no number")
+    tensor, keys = one_input(network.inputs), []
+    if not isinstance(network, keras.Sequential) and isinstance(network.input, dict):
+        keys = [*network.input]
 
     def call(images: np.ndarray) -> np.ndarray:
         outputs = network.predict_on_batch({key: images for key in keys} or images)
@@ -211,12 +247,9 @@ def _open_by_keras(path: Path, name: str, rewrite: Callable[[Path], None]) -> Op
 
 
 def open_onnx(path: Path) -> Opened:
-    """Open an ONNX file; UserError if it is damaged or has not one input."""
-    try:
-        import onnx
-        import onnxruntime
-    except ImportError:
-        raise UserError(f"{path}: an ONNX file {MORE_PACKAGES}") from None
+    """Open an ONNX file."""
+    import onnx
+    import onnxruntime
 
     def start(model: str | bytes, threads: int = 0) -> Any:
         options = onnxruntime.SessionOptions()
@@ -224,20 +257,17 @@ def open_onnx(path: Path) -> Opened:
         options.intra_op_num_threads = threads  # 0: as many as there are cores
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
-    try:
-        session, model = start(str(path)), onnx.load(path)
-    # Any exception: ONNX Runtime's own, without a common class.
-    except Exception as error:
-        raise UserError(
-            f"{path}: expected a file that ONNX Runtime runs; found that it does not: {reason(error)}"
-        ) from None
-    one_input(path, session.get_inputs())
-    [tensor] = session.get_inputs()
+    session, model = start(str(path)), onnx.load(path)
+    tensor = one_input(session.get_inputs())
     if tensor.type not in ONNX_TYPES:
-        raise UserError(f"{path}: expected an input of type {' or '.join(ONNX_TYPES)}, found {tensor.type}")
+        raise UserError(f"expected an input of type {' or '.join(ONNX_TYPES)}, found {tensor.type}")
+    if not tensor.shape:
+        raise UserError("expected an input of images (n, 28, 28), found one without a shape")
     batch, *shape = (side if isinstance(side, int) else None for side in tensor.shape)
     weights = [onnx.numpy_helper.to_array(each) for each in model.graph.initializer]
     count = sum(each.size for each in weights if each.dtype.kind == "f")
+    if any(node.domain == "ai.onnx.ml" for node in model.graph.node):  # scikit-learn's, which has its own
+        count = None
 
     def opened(session: Any, batch: int | None) -> Opened:
         def call(images: np.ndarray) -> np.ndarray:
@@ -259,7 +289,7 @@ def open_onnx(path: Path) -> Opened:
 
 def ten_numbers(outputs: np.ndarray | list[Any]) -> np.ndarray:
     """Of several outputs the one with ten numbers an image: scikit-learn's converters write the class before
-    it, and the numbers as a dictionary an image, by class."""
+    it, and the numbers as a dictionary an image, by class, or each class by itself."""
     if isinstance(outputs, np.ndarray):
         return outputs
     for output in outputs:
@@ -268,21 +298,20 @@ def ten_numbers(outputs: np.ndarray | list[Any]) -> np.ndarray:
             return np.array([[row[label] for label in labels] for row in output])
         if np.ndim(output) == 2 and output.shape[1] == CLASSES:
             return output
+    if len(by_class := [each for each in outputs if np.ndim(each) and each.dtype.kind == "f"]) == CLASSES:
+        return np.stack([each.reshape(len(each)) for each in by_class], axis=1)
     return np.asarray(outputs[0])
 
 
 def open_litert(path: Path) -> Opened:
     """Open a LiteRT file, once TFLite, whose numbers may be whole ones that stand for others (quantised)."""
-    try:
-        with quiet_stderr(show=False):
-            from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        raise UserError(f"{path}: a LiteRT file {MORE_PACKAGES}") from None
+    with quiet_stderr(show=False):
+        from ai_edge_litert.interpreter import Interpreter
 
     def opened(batch: int | None = None) -> Opened:
         with quiet_stderr(show=False):
             interpreter = Interpreter(model_path=str(path))
-            [images], outputs = interpreter.get_input_details(), interpreter.get_output_details()
+            images, outputs = one_input(interpreter.get_input_details()), interpreter.get_output_details()
             if batch:
                 interpreter.resize_tensor_input(images["index"], [batch, *images["shape"][1:]])
             interpreter.allocate_tensors()
@@ -303,14 +332,7 @@ def open_litert(path: Path) -> Opened:
             dtype = np.dtype(images["dtype"]).name
         return Opened(call, shape, dtype, batch or int(images["shape"][0]), None, limits)
 
-    try:
-        first = opened()
-    # Any exception: of a damaged file, or of several inputs.
-    except Exception as error:
-        raise UserError(
-            f"{path}: expected a LiteRT file with one input, found another or a damaged one: {reason(error)}"
-        ) from None
-    return the_same_if_it_can(first, lambda: opened(BATCH))
+    return the_same_if_it_can(opened(), lambda: opened(BATCH))
 
 
 WHOLE = (np.uint8, np.int8, np.int16)
@@ -345,12 +367,15 @@ def the_same_if_it_can(opened: Opened, other: Callable[[], Opened]) -> Opened:
 
 def reason(error: Exception) -> str:
     """What a library says went wrong, in at most 300 characters: with Keras, what comes last."""
-    return str(error).rpartition("Exception encountered:")[2].strip()[:300] or repr(error)[:300]
+    said = str(error).rpartition("Exception encountered:")[2].strip() or repr(error)
+    return shorten(said, 300, placeholder=" ...").rstrip(".")
 
 
-def one_input(path: Path, inputs: list[Any]) -> None:
+def one_input(inputs: list[Any]) -> Any:
     if len(inputs) != 1:
-        raise UserError(f"{path}: expected one input, found {len(inputs)}")
+        raise UserError(f"expected one input, found {len(inputs)}")
+    return inputs[0]
 
 
 OPENERS = {"Keras": open_keras, "HDF5": open_hdf5, "ONNX": open_onnx, "LiteRT": open_litert}
+LIBRARIES = {"Keras": "Keras 3", "HDF5": "Keras 3", "ONNX": "ONNX Runtime", "LiteRT": "LiteRT"}

@@ -293,7 +293,7 @@ def draw_curves(
     entitle(
         figure,
         f"How far until it breaks (below {limit:.0%}, from the strength above each panel on):\n"
-        f"this network holds out longer than the baseline against {longer} of {len(ours)} perturbations",
+        f"this run falls below it later than one run of the baseline does, for {longer} of {len(ours)}",
     )
     handles = {
         "this network, 95% band": Line2D([], [], color=BLUE, marker="o", ms=4),
@@ -301,7 +301,7 @@ def draw_curves(
         f"{limit:.0%}": Line2D([], [], color=GREY, lw=1, linestyle=":"),
     }
     if len(without):
-        handles["augmentation off"] = Line2D([], [], color=ORANGE, marker="^", ms=4)
+        handles["not augmented, mean of seeds"] = Line2D([], [], color=ORANGE, marker="^", ms=4)
     if augmentation:
         handles["trained on"] = Rectangle((0, 0), 1, 1, color=BLUE, alpha=0.08, lw=0)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5, fontsize=9)

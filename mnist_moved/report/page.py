@@ -19,11 +19,9 @@ from mnist_moved.evaluation.breaking import breaking_table
 from mnist_moved.evaluation.metrics import SEEN, UNSEEN
 from mnist_moved.params import Params
 from mnist_moved.report.figures import size_of
-from mnist_moved.report.wording import with_unit, words
+from mnist_moved.report.wording import KIN, SETTINGS, with_unit, words
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
-# Settings of the sweep that stand beside this run.
-COMPARED = ["default", "no_augmentation", "baseline_augmented", "baseline"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def finding(figure: Figure) -> str:
 
 
 def over_seeds(sweep: pd.DataFrame, evaluation: dict[str, Any]) -> dict[str, pd.DataFrame]:
-    """Mean and standard deviation of accuracy over the seeds, for each setting of a sweep's table.
+    """Mean and standard deviation of accuracy over the seeds, for each of SETTINGS in a sweep's table.
 
     Returns a table a setting: a row (mean, std, count) for each test set that has the same images as in this
     run, and one, UNSEEN, for the mean of the test sets of that group. evaluation: what is in
@@ -69,7 +67,7 @@ def over_seeds(sweep: pd.DataFrame, evaluation: dict[str, Any]) -> dict[str, pd.
     accuracy = same.pivot(index=["setting", "seed"], columns="test_set", values="accuracy")
     if unseen and {*unseen} <= {*accuracy}:
         accuracy[UNSEEN] = accuracy[unseen].mean(axis=1, skipna=False)
-    settings = [name for name in sweep["setting"].unique() if name in accuracy.index]
+    settings = [name for name in SETTINGS if name in accuracy.index]
     tables = {name: accuracy.loc[name].agg(["mean", "std", "count"]).T.dropna() for name in settings}
     return {name: table for name, table in tables.items() if CLEAN in table.index}
 
@@ -95,7 +93,7 @@ def write_page(illustrations: dict[str, Illustration], found: Findings) -> str:
         "mean": lambda accounts, name: fmean(account[name] for account in accounts),
     }
     accounts = {name: account for name, account in found.evaluation.items() if name != CLEAN}
-    sweep = found.sweep[found.sweep["setting"].isin(COMPARED)]
+    unseen = {name: account for name, account in accounts.items() if account["group"] == UNSEEN}
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         vars(found),
         illustrations=illustrations,
@@ -105,15 +103,17 @@ def write_page(illustrations: dict[str, Illustration], found: Findings) -> str:
         perturbed={name: each for name, each in accounts.items() if each["group"] != EXTERNAL},
         external={name: each for name, each in accounts.items() if each["group"] == EXTERNAL},
         seen=[account for account in accounts.values() if account["group"] == SEEN],
-        unseen=[account for account in accounts.values() if account["group"] == UNSEEN],
+        unseen=list(unseen.values()),
+        kin={name: of for name, of in KIN.items() if name in unseen and of in found.params.train.applied},
         breaking=breaking_table(found.curves, found.params.evaluate.breaking_accuracy),
         with_unit=with_unit,
         size=size_of(found.test_sets[HEADLINE]),
-        seeds=over_seeds(sweep, found.evaluation),
-        experiment=found_in(sweep, found.evaluation),
+        seeds=over_seeds(found.sweep, found.evaluation),
+        experiment=found_in(found.sweep, found.evaluation),
         UNSEEN=UNSEEN,
         SEEN=SEEN,
         CLEAN=CLEAN,
         SCIKIT_LEARN=SCIKIT_LEARN,
+        SETTINGS=SETTINGS,
         HEADLINE=HEADLINE,
     )

@@ -16,6 +16,17 @@ HEADINGS = {
     EXTERNAL: "External",
 }
 
+# Settings of the sweep `main`, two networks by augmentation.
+SETTINGS = {
+    "baseline": "baseline",
+    "baseline_augmented": "baseline, augmented",
+    "no_augmentation": "this network, not augmented",
+    "default": "this network, augmented",
+}
+
+# Unseen, but much like a perturbation of the augmentation: what that is.
+KIN = {"edges": "random_filter", "affine": "reposition"}
+
 
 def words(name: str) -> str:
     """A name as people write it: `shot_noise` is shot noise."""
