@@ -106,6 +106,10 @@ What differs, in points: network, augmentation, and reading.
 
 {differences}
 
+And the test set *other writers*: the digits of scikit-learn, 1,797 of 8 x 8 pixels by 13 people.
+
+{writers}
+
 ## Beside the literature
 
 The task of [affNIST](https://www.cs.toronto.edu/~tijmen/affNIST/) made anew (the test set *affine*): digits
@@ -348,6 +352,15 @@ def table_of_prices() -> str:
     return pd.DataFrame(lines, columns=header).to_markdown(index=False, disable_numparse=True)
 
 
+def table_of_writers() -> str:
+    table = pd.read_csv(FOLDER / "main.csv").query("test_set == 'other_writers'")
+    row = {
+        name: spread(100 * table.loc[table["setting"] == setting, "accuracy"], 2)
+        for setting, name in SETTINGS.items()
+    }
+    return pd.DataFrame([row]).to_markdown(index=False)
+
+
 def table_of_literature() -> str:
     """What others reached on affNIST, and what is reached here on the test set `affine`."""
     measured = accuracies("main")["affine"]
@@ -490,6 +503,7 @@ def write() -> str:
         added=table_of_effects(PARTS),
         **{way: table_of_pictures(way) for way in WAYS},
         differences=table_of_differences(),
+        writers=table_of_writers(),
         literature=table_of_literature(),
         breaking=table_of_breaking_points(),
         limit=LIMIT,

@@ -28,10 +28,10 @@ def test_the_race_trains_three_settings_and_says_how_long_it_took(printed):
     lines = printed(train, "--seeds", "1").splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     table = {row[0]: row[1:] for row in rows}
-    assert table[""] == ["baseline", "this network", "fast"]
+    assert table[""] == ["baseline", "this network, augmented", "fast"]
     assert table["parameters"] == ["34,826", "61,418", "61,418"]
     assert all(float(cell) > 0 for cell in table["CPU seconds of training"])
-    assert table["seeds that reach 99%"] == ["0 of 1"] * 3
+    assert table["seeds that reach 99 %"] == ["0 of 1"] * 3
 
 
 def test_the_time_to_an_accuracy_is_that_of_the_first_epoch_that_has_it():

@@ -117,6 +117,15 @@ def test_what_it_says_of_pictures_is_what_the_table_of_all_pictures_gives():
     for setting, name in SETTINGS.items():
         cells = [tables.in_the_wild(plain, f"{setting}_{way}") for way in ("tutorial", "here")]
         assert f"| {name} | {' | '.join(cells)} |" in FOUND
+    assert "Reading and network help, each with the other or alone; augmentation shows no effect." in TEXT
+    for way in tables.WAYS:
+        for title, (before, after) in tables.EFFECTS.items():
+            change = tables.difference_in_the_wild(plain, f"{before}_{way}", f"{after}_{way}")
+            low, high = map(float, re.findall(r"-?[\d.]+", change)[-2:])
+            assert low < 0 < high if title.startswith("augmentation") else low > 0
+    for setting in SETTINGS:
+        change = tables.difference_in_the_wild(plain, *(f"{setting}_{way}" for way in tables.WAYS))
+        assert float(re.findall(r"-?[\d.]+", change)[1]) > 0
 
 
 def test_the_committed_run_is_one_of_the_five(measured):
