@@ -197,6 +197,7 @@ def main() -> None:
         print(f"\n{describe(path.name, results, ours, limit)}\n", flush=True)
     if failed:
         sys.exit(f"error: {failed} of {len(arguments.files)} files were not measured, for the reasons above")
+    print(baseline.describe())
 
 
 if __name__ == "__main__":

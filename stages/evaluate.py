@@ -25,6 +25,7 @@ def main() -> None:
     network, baseline = partial(predict, load_network()), Baseline(baseline_of(read_dataset().name))
     test_sets = load_test_sets(RAW, PERTURBED, params.evaluate.split, params.train.validation_digits)
     results = evaluate(network, baseline, test_sets, params)
+    print(baseline.describe())
 
     write_json(EVALUATION, results.accounts)
     write_json(SUMMARY, results.summary)

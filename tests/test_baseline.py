@@ -34,6 +34,7 @@ def test_what_was_answered_once_is_read_and_all_else_is_asked(network):
     kept(255 - DIGITS)
     kept(255 - DIGITS)
     assert kept.asked == 10
+    assert kept.describe() == "the baseline was asked about 10 of 30 images; the rest was known"
     assert Baseline(network, known=False).answers == {}
 
 

@@ -26,7 +26,7 @@ class Baseline:
         """path: of the network; known: whether the answers beside it count."""
         self.path, self.file = path, path.with_suffix(".json")
         self.answers: dict[str, str] = {}
-        self.asked = 0  # images, of the network
+        self.asked = self.answered = 0  # images
         if known and self.file.exists() and path.exists():
             try:
                 kept = json.loads(self.file.read_text(encoding="utf-8"))
@@ -39,12 +39,17 @@ class Baseline:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Answer; UserError, as `load_network` raises it, if the network is asked and there is none."""
+        self.answered += len(images)
         digest = images_digest(images)
         if digest not in self.answers:
             classes = predict(self._network, images).argmax(axis=1)
             self.answers[digest] = "".join(map(str, classes))
             self.asked += len(images)
         return np.frombuffer(self.answers[digest].encode(), np.uint8) - ord("0")
+
+    def describe(self) -> str:
+        """Say how many images the network was asked about."""
+        return f"the baseline was asked about {self.asked:,} of {self.answered:,} images; the rest was known"
 
     def save(self) -> None:
         """Write all answers of this object beside the network."""
