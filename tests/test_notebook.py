@@ -16,7 +16,8 @@ def code(notebook):
 def test_the_notebook_runs_from_top_to_bottom(finished):
     notebook = nbformat.read(finished / NOTEBOOK, as_version=4)
     where = {"metadata": {"path": str(finished / "notebooks")}}
-    nbclient.NotebookClient(notebook, timeout=600, resources=where).execute()
+    # A reply of the kernel is overlooked now and then, until this time (in seconds, for a cell) is over.
+    nbclient.NotebookClient(notebook, timeout=120, resources=where).execute()
     pictures = [
         sum("image/png" in output.get("data", {}) for output in cell.outputs) for cell in code(notebook)
     ]
