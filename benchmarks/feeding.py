@@ -1,6 +1,6 @@
 """How often `scripts.evaluate` finds out on which scale of grey a network was trained.
 
-    python -m benchmarks.feeding    # five minutes
+    python -m benchmarks.feeding    # three minutes
 
 Networks of three kinds, trained for a while and for longer on each scale, on 20,000 digits; then the way to
 feed them is chosen on validation digits, as for a network from anywhere.

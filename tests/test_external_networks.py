@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import zipfile
 
 import h5py
@@ -390,8 +391,9 @@ def test_an_image_of_32_pixels_may_be_an_enlarged_one(tmp_path):
     expected = tensorflow.image.resize(IMAGES[0][..., None], (32, 32))[..., 0]
     np.testing.assert_allclose(enlarged, expected, atol=1e-3)
     path = in_keras(tmp_path / "lines.keras", (32, 32, 1), layers.Resizing(28, 28, "nearest"))
-    assert (
-        "images (n, 32, 32, 1), 0 to 1, enlarged, to logits; 90.0%" in load_external(path, DIGITS).description
+    # These lines do as well on other scales.
+    assert re.match(
+        r"images \(n, 32, 32, 1\), [\w ]+, enlarged, to logits; 90", load_external(path, DIGITS).description
     )
 
 
