@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from mnist_moved.command import make_parser, run
 from mnist_moved.data.idx import Digits, evaluation_digits, load_split
-from mnist_moved.networks.external import ENOUGH, FEEDINGS, SCALES, all_tried, choose
+from mnist_moved.networks.external import ENOUGH, FEEDINGS, SCALES, all_tried, choose, reading_of
 from mnist_moved.networks.quiet_keras import keras
 from mnist_moved.networks.saving import predict
 from mnist_moved.paths import RAW
@@ -42,7 +42,8 @@ def network(kind: str) -> keras.Model:
 def chosen_for(built: keras.Model, digits: Digits) -> tuple[str, list[str]]:
     """The scale that is chosen for a network, and those that would do as well."""
     outputs = {scale: predict(built, FEEDINGS[scale](digits.images)) for scale in SCALES}
-    chosen, others = choose(all_tried(outputs, digits.labels))
+    to_probabilities, _ = reading_of(outputs, digits.labels)
+    chosen, others = choose(all_tried(outputs, digits.labels, to_probabilities))
     return chosen.feeding, others
 
 

@@ -35,7 +35,7 @@ STEP_OF_CURVE = 1 / 2000  # between accuracies at a point
 ONE_BY_ONE = ["rotate", "impulse_noise", "stripe", "zigzag", "edges"]  # on which each part shows
 EFFECTS = {  # what differs: between which two settings of the sweep `main`
     "this network, not augmented, instead of the baseline": ("baseline", "no_augmentation"),
-    "both augmented": ("baseline_augmented", "default"),
+    "this network instead of the baseline, both augmented": ("baseline_augmented", "default"),
     "augmentation, of the baseline": ("baseline", "baseline_augmented"),
     "augmentation, of this network": ("no_augmentation", "default"),
 }
@@ -96,9 +96,9 @@ tutorials do it (grey, inverted if light, resized):
 
 {tutorial}
 
-As this project reads them. How, was chosen on drawings made of validation digits
-(`python -m benchmarks.reading`); but that it was to be mended, these pictures showed, and they were read
-after most steps of mending. On others it may do less well.
+As this project reads them. The reading was chosen on drawings made of validation digits
+(`python -m benchmarks.reading`); but these pictures showed that it was to be mended, and they were read after
+most steps of mending. On others it may do less well.
 
 {here}
 

@@ -38,7 +38,6 @@ from mnist_moved.report import figures as draw
 from mnist_moved.report.wording import with_unit
 
 QUICK = 2000  # digits of each test set with --quick
-TURNED = "', '".join(filter(None, TURNS))
 
 
 def read_arguments() -> argparse.Namespace:
@@ -49,7 +48,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--scale",
         help=f"of grey, on which the networks were trained: {', '.join(SCALES)}; each also with one of these"
-        f" behind it: '{TURNED}'",
+        f" behind it: {', '.join(map(repr, filter(None, TURNS)))}",
     )
     parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} digits of each test set, no curves")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to keep tables and figures")
@@ -57,14 +56,21 @@ def read_arguments() -> argparse.Namespace:
         "--leaderboard", type=Path, metavar="CSV", help="a table to which to add a row a network"
     )
     arguments = parser.parse_args()
-    kept = arguments.out or arguments.leaderboard
-    if kept and len({path.stem for path in arguments.files}) < len(arguments.files):
-        parser.error(f"{kept}: expected files of different names, as each gets a folder or a row of its name")
+    files = arguments.files
+    if arguments.out and len({path.stem for path in files}) < len(files):
+        parser.error("--out: expected files of different names, as each gets a folder of its name")
+    if arguments.leaderboard and len({row_name(path) for path in files}) < len(files):
+        parser.error("--leaderboard: expected files of different names, as each gets a row of its name")
     if arguments.scale and arguments.scale not in FEEDINGS:
         parser.error(f"--scale: expected one of those that --help lists, found {arguments.scale}")
     if arguments.quick and (arguments.out or arguments.leaderboard):
         parser.error("--quick: prints a table and keeps none; leave out --out and --leaderboard")
     return arguments
+
+
+def row_name(path: Path) -> str:
+    """What the row of a file is called, which holds no absolute path."""
+    return path.name if path.is_absolute() else path.as_posix()
 
 
 def save(folder: Path, results: Results, test_sets: dict[str, TestSet], params: Params) -> None:
@@ -191,8 +197,7 @@ def main() -> None:
             with matplotlib.rc_context(draw.STYLE):
                 save(arguments.out / path.stem, results, test_sets, params)
         if arguments.leaderboard:
-            name = path.name if path.is_absolute() else path.as_posix()
-            table = add_row(table, name, network.parameters, results, images, limit)
+            table = add_row(table, row_name(path), network.parameters, results, images, limit)
             write_table(arguments.leaderboard, table)
         print(f"\n{describe(path.name, results, ours, limit)}\n", flush=True)
     if failed:

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,7 +11,7 @@ from mnist_moved.command import UserError
 from mnist_moved.evaluation.breaking import breaking_points, in_words
 from mnist_moved.evaluation.leaderboard import identity
 from mnist_moved.params import load_params
-from scripts.evaluate import main
+from scripts.evaluate import main, row_name
 
 
 @pytest.fixture
@@ -90,10 +91,12 @@ def test_a_file_that_is_no_network_keeps_no_other_from_being_measured(evaluate, 
     assert float(row[3].rstrip("%")) == pytest.approx(100 * account["baseline_accuracy"], abs=3)
 
 
-@pytest.mark.parametrize("option", ["--out", "--leaderboard"])
-def test_two_networks_of_one_name_are_not_kept_in_one_place(evaluate, tmp_path, option):
-    with pytest.raises(SystemExit, match="2"):
-        evaluate("one/my.h5", "other/my.h5", option, tmp_path)
+def test_two_networks_of_one_name_are_not_kept_in_one_place(evaluate, tmp_path):
+    """Of a row, the name has the folders, unless it would be an absolute path."""
+    for option, folder in (("--out", Path(".")), ("--leaderboard", tmp_path)):
+        with pytest.raises(SystemExit, match="2"):
+            evaluate(folder / "one/my.h5", folder / "other/my.h5", option, tmp_path / "kept")
+    assert row_name(Path("one/my.h5")) != row_name(Path("other/my.h5"))
 
 
 def test_a_quick_look_keeps_nothing(evaluate, tmp_path):

@@ -156,9 +156,10 @@ def test_where_it_says_the_networks_break_holds():
     own, *others = (curves_by_seed(setting)["reposition"] for setting in reversed(SETTINGS))
     claim = f"above {100 * limit:.0f} % on canvases up to {mean_in_words(own, limit)} pixels; the other three"
     assert f"{claim} fall below between 28, MNIST's own, and 42, the next measured." in TEXT
-    for curve in (curve.set_index("value")["accuracy"] for curves in others for curve in curves):
-        assert [*curve.index[:2]] == [28, 42]
-        assert curve[28] >= limit > curve[42]
+    for curve in (curve for seeds in others for curve in seeds):
+        accuracy = curve.set_index("value")["accuracy"]
+        assert [*accuracy.index[:2]] == [28, 42]
+        assert accuracy[28] >= limit > accuracy[42]
 
 
 def test_what_did_not_work_did_not(verdict):

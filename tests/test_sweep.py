@@ -273,7 +273,7 @@ def test_a_trial_is_to_the_byte_what_dvc_exp_run_makes_and_lacks_only_figures(fi
     clone.run("git config user.name Test")
     clone.run("git config user.email test@example.org")
     overrides = "-S train.epochs=1 -S train.seed=43 -S evaluate.split=validation"  # of few digits
-    clone.run(f"{SWEEP} {overrides}")
+    assert re.search(r"-s43: trained in [\d.]+ s, [\d.]+ CPU s, on", clone.run(f"{SWEEP} {overrides}").stdout)
     ran = clone.run(f"dvc exp run --temp --name bare {overrides} evaluate")
     assert "trained in" in ran.stdout
     found = refs(clone)

@@ -19,6 +19,7 @@ from mnist_moved.networks.formats import Opened, open_network, reason
 from mnist_moved.networks.saving import finite
 
 Feeding = Callable[[np.ndarray], np.ndarray]  # images, uint8 (n, 28, 28), to what a network is fed with
+Reading = Callable[[np.ndarray], np.ndarray]  # what it returns, (n, 10), to probabilities
 
 # What training made of the levels 0 to 255 of an image.
 SCALES: dict[str, Feeding] = {
@@ -27,12 +28,13 @@ SCALES: dict[str, Feeding] = {
     "-1 to 1": lambda images: images / 127.5 - 1,
     "-0.5 to 0.5": lambda images: images / 255 - 0.5,
     "standardised": lambda images: (images / 255 - 0.1307) / 0.3081,  # by mean and deviation of MNIST
-    "each standardised": lambda images: standardised(images),  # by its own
+    "each standardised": lambda images: by_deviation(images),  # by mean and deviation of each image
     "0 or 1": lambda images: 1.0 * (images > 127),
     "length 1": lambda images: by_length(images, (1, 2)),
     "columns of length 1": lambda images: by_length(images, 1),  # as keras.utils.normalize(images, axis=1)
 }
-RARE = ("each standardised", "0 or 1", "length 1", "columns of length 1")
+RARE = ("each standardised", "0 or 1", "length 1", "columns of length 1")  # few networks are trained so
+RARER = 1.02  # times the loss, by which these must be better
 ENLARGED, LARGE = ", enlarged", 32
 # And how it turned the image. An input of 32 x 32 may have been enlarged to; else there are zeros around it.
 TURNS: dict[str, Feeding] = {
@@ -44,9 +46,9 @@ TURNS: dict[str, Feeding] = {
 }
 
 
-def standardised(images: np.ndarray) -> np.ndarray:
-    mean, deviation = (of(images, axis=(1, 2), keepdims=True) for of in (np.mean, np.std))
-    return (images - mean) / np.maximum(deviation, 1)
+def by_deviation(images: np.ndarray) -> np.ndarray:
+    deviation = images.std(axis=(1, 2), keepdims=True)
+    return (images - images.mean(axis=(1, 2), keepdims=True)) / np.maximum(deviation, 1)
 
 
 def by_length(images: np.ndarray, axes: int | tuple[int, ...]) -> np.ndarray:
@@ -109,26 +111,27 @@ def load_external(path: Path, digits: Digits, feeding: str | None = None) -> Ext
     try:
         opened, digits = open_network(path), Digits(*(array[:ENOUGH] for array in digits))
         layout = layout_of(opened, digits.images[:2])
-        ask = partial(ask_network, opened, layout)
         outputs = outputs_of(opened, layout, digits, feeding)
-        tried = all_tried(outputs, digits.labels)
+        if not outputs or (feeding and feeding not in outputs):
+            raise UserError(f"{EXPECTED}; found numbers that are not finite")
+        to_probabilities, kind = reading_of(outputs, digits.labels)
+        tried = all_tried(outputs, digits.labels, to_probabilities)
         if feeding:
             tried = [each for each in tried if each.feeding == feeding]
-        if not tried:
-            raise UserError(f"{EXPECTED}; found numbers that are not finite")
-        if max(each.accuracy for each in tried) < HALF and not feeding:
+        elif max(each.accuracy for each in tried) < HALF:
             raise UserError(unread(tried, digits.labels))
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     chosen, others = choose(tried)
-    to_probabilities, kind = reading_of(outputs, digits.labels)
     words = f"images ({', '.join(map(str, ('n', *layout)))}), {chosen.feeding}, to {kind};"
     words += f" {chosen.accuracy:.1%} of {len(digits.labels):,} validation digits are right"
     words += ", which it may have been trained on"
     if others:
         words += f"; as good: {' or '.join(map(repr, others))} (--scale)"
     return ExternalNetwork(
-        lambda images: finite(to_probabilities(ask(FEEDINGS[chosen.feeding](images))), path),
+        lambda images: finite(
+            to_probabilities(ask_network(opened, layout, FEEDINGS[chosen.feeding](images))), path
+        ),
         words,
         opened.parameters,
     )
@@ -163,8 +166,8 @@ def choose(tried: list[Tried]) -> tuple[Tried, list[str]]:
 
 
 def unlikelihood(tried: Tried) -> float:
-    """The loss, so that of equal ones the first is the least; of what few do, a little more."""
-    return round(float(tried.loss) * (1.02 if tried.feeding.startswith(RARE) else 1), 4)
+    """The loss, rounded, so that of equal ones the first is the least; of what is RARE, a little more."""
+    return round(float(tried.loss) * (RARER if tried.feeding.startswith(RARE) else 1), 4)
 
 
 def outputs_of(
@@ -205,11 +208,10 @@ def accuracy_of(outputs: np.ndarray, labels: np.ndarray) -> float:
     return (outputs.argmax(axis=1) == labels).mean()
 
 
-def all_tried(outputs: dict[str, np.ndarray], labels: np.ndarray) -> list[Tried]:
-    """What came of each way to feed a network; outputs: by its name."""
-    if not outputs:
-        return []
-    tried, (to_probabilities, _) = [], reading_of(outputs, labels)
+def all_tried(outputs: dict[str, np.ndarray], labels: np.ndarray, to_probabilities: Reading) -> list[Tried]:
+    """What came of each way to feed a network; outputs: by its name; to_probabilities: as of
+    `reading_of`."""
+    tried = []
     for name, found in outputs.items():
         logs = np.log(np.maximum(to_probabilities(found), 1e-15))
         right = logs[np.arange(len(labels)), labels]
@@ -218,24 +220,20 @@ def all_tried(outputs: dict[str, np.ndarray], labels: np.ndarray) -> list[Tried]
     return tried
 
 
-def reading_of(
-    outputs: dict[str, np.ndarray], labels: np.ndarray
-) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
+def reading_of(outputs: dict[str, np.ndarray], labels: np.ndarray) -> tuple[Reading, str]:
     """What makes probabilities of a network's outputs (n, 10), and what those are called.
 
     outputs: in each way to feed it, as logits may happen to lie between 0 and 1 in one.
     """
-    if (
-        min(each.min() for each in outputs.values()) >= 0
-        and max(each.max() for each in outputs.values()) <= 1.02
-    ):
+    every = np.stack([*outputs.values()])
+    if every.min() >= 0 and every.max() <= 1.02:
         # Those of quantised networks sum up to 1 within 0.012, those of a sigmoid each to anything.
-        error = max(np.abs(each.sum(axis=1) - 1).max() for each in outputs.values())
+        error = np.abs(every.sum(axis=-1) - 1).max()
         return by_sum, "probabilities" if error < 0.02 else "one sigmoid a class"
-    best = max(outputs.values(), key=lambda each: accuracy_of(each, labels))
+    best = max(every, key=lambda each: accuracy_of(each, labels))
     if all(abs(np.median(each) - 1) < 0.2 for each in (best.max(axis=1), best.sum(axis=1))):
         return by_sum, "numbers near 0 and 1"  # as trained with squared errors
-    error = max(np.abs(logsumexp(each, axis=1)).max() for each in outputs.values())
+    error = np.abs(logsumexp(every, axis=-1)).max()
     return partial(softmax, axis=1), "logarithms of probabilities" if error < 1e-2 else "logits"
 
 

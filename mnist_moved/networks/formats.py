@@ -97,15 +97,15 @@ def form_of(path: Path) -> str:
     pickled = start[:1] == b"\x80" and start[1:2] <= b"\x05"  # the opcode PROTO, and a version
     if pickled and path.suffix in (".pt", ".pth", ".ckpt", ".bin"):
         return "PyTorch"
-    if pickled or path.suffix in (".pkl", ".pickle", ".joblib", ".sav"):  # older, or compressed
+    if pickled:
         return "pickle"
     if start.lstrip()[:1] == b"{":
         return "TensorFlow.js" if b"modelTopology" in start else "JSON"
-    return (
-        "ONNX"
-        if path.suffix.lower() == ".onnx" or start[:1] == b"\x08"
-        else "something else, or a part of it"
-    )
+    if path.suffix.lower() == ".onnx" or start[:1] == b"\x08":
+        return "ONNX"
+    if path.suffix in (".pkl", ".pickle", ".joblib", ".sav"):  # an older one, or compressed
+        return "pickle"
+    return "something else, or a part of it"
 
 
 SIGNATURES = {
